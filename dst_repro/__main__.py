@@ -1,0 +1,5 @@
+"""`python -m dst_repro`."""
+
+from dst_repro.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,180 @@
+"""One training, as data. `RunConfig` holds everything that can change a number, and nothing else."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from dst_repro.catalogue import check_params, defaults, look_up
+from dst_repro.errors import ConfigError, did_you_mean
+from dst_repro.registry import Params
+
+
+class SGD(Params):
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = False
+
+
+class Adam(Params):
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+
+
+class Constant(Params):
+    pass
+
+
+class Step(Params):
+    """Multiply the learning rate by `gamma` after every `step_size` epochs."""
+
+    step_size: Annotated[int, Field(ge=1)]
+    gamma: Annotated[float, Field(gt=0)] = 0.1
+
+
+class MultiStep(Params):
+    """Multiply the learning rate by `gamma` after each of the epochs in `milestones`."""
+
+    milestones: Annotated[tuple[int, ...], Field(min_length=1, strict=False)]
+    gamma: Annotated[float, Field(gt=0)] = 0.1
+
+
+class Cosine(Params):
+    """Cosine from the learning rate to `final` times it, step by step, over the whole training."""
+
+    final: Annotated[float, Field(ge=0, le=1)] = 0.0
+
+
+OPTIMIZERS: dict[str, type[Params]] = {"sgd": SGD, "adam": Adam}
+SCHEDULES: dict[str, type[Params]] = {"constant": Constant, "step": Step, "multi-step": MultiStep, "cosine": Cosine}
+
+PLUGGED = ("dataset", "model", "method")  # fields whose value is a slug of a registry, with `..._params` beside it
+
+
+class RunConfig(BaseModel):
+    """Everything that determines the numbers of one run. A default, once released, never changes: ids depend on it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    dataset: str
+    dataset_params: dict[str, Any] = {}
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the training images held out for model selection. 0 is the protocol of the papers."""
+    model: str
+    model_params: dict[str, Any] = {}
+    method: str
+    method_params: dict[str, Any] = {}
+    density: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the maskable weights to keep, for methods that take one."""
+    fidelity: Literal["paper", "released"] = "paper"
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer_params: dict[str, Any] = {}
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "step", "multi-step", "cosine"] = "constant"
+    schedule_params: dict[str, Any] = {}
+    epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    precision: Literal["float32"] = "float32"
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Torch threads on a CPU. Their number can change the order of a sum, hence a field of the run."""
+    step_history: Annotated[int, Field(ge=0)] = 0
+    """How many of the first steps are recorded one by one (kept counts and mask transitions of every layer)."""
+    seed: Annotated[int, Field(ge=0)]
+
+    @field_validator("dataset_params", "model_params", "method_params", "optimizer_params", "schedule_params")
+    @classmethod
+    def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return json.loads(json.dumps(value))  # type: ignore[no-any-return]  # tuples and lists are one thing here
+
+    @model_validator(mode="after")
+    def _check(self) -> RunConfig:
+        for kind in PLUGGED:
+            look_up(kind, getattr(self, kind))
+            key = f"{kind}_params"
+            object.__setattr__(self, key, check_params(kind, getattr(self, kind), getattr(self, key), key))
+        for key, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            checked = _check_model(known[getattr(self, key)], getattr(self, f"{key}_params"), f"{key}_params")
+            object.__setattr__(self, f"{key}_params", checked.model_dump(exclude_defaults=True, mode="json"))
+        takes_density = look_up("method", self.method)["facts"].get("density", False)
+        if takes_density and self.density is None:
+            raise ConfigError(f"method '{self.method}' needs a density in (0, 1]", "density")
+        if not takes_density and self.density is not None:
+            raise ConfigError(f"method '{self.method}' takes no density: it has no target", "density")
+        return self
+
+    @functools.cached_property
+    def nondefault(self) -> dict[str, Any]:
+        """The fields that differ from their default, in canonical form: what the id is made of."""
+        return self.model_dump(exclude_defaults=True, mode="json")
+
+    @functools.cached_property
+    def cell(self) -> str:
+        """The run without its seed: `<dataset>-<model>-<method>[-d<density>]-<10 hex>`."""
+        return "-".join((self._stem, self._hash))
+
+    @functools.cached_property
+    def id(self) -> str:
+        """`<dataset>-<model>-<method>[-d<density>]-s<seed>-<10 hex>`; the hex is that of the cell."""
+        return "-".join((self._stem, f"s{self.seed}", self._hash))
+
+    @property
+    def _stem(self) -> str:
+        density = [] if self.density is None else [f"d{self.density:g}"]
+        return "-".join([self.dataset, self.model, self.method, *density])
+
+    @functools.cached_property
+    def _hash(self) -> str:
+        fields = {key: value for key, value in self.nondefault.items() if key != "seed"}
+        text = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+    def json_text(self) -> str:
+        """Canonical JSON of the fields that differ from their default; `RunConfig.parse` reads it back."""
+        return json.dumps(self.nondefault, sort_keys=True, separators=(",", ":"))
+
+    def full(self) -> dict[str, Any]:
+        """Every field, parameters with their defaults filled in, as plain JSON values."""
+        out = self.model_dump(mode="json")
+        for kind in PLUGGED:
+            out[f"{kind}_params"] = defaults(kind, out[kind]) | out[f"{kind}_params"]
+        for key, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            out[f"{key}_params"] = known[out[key]](**out[f"{key}_params"]).model_dump(mode="json")
+        return out
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any] | str) -> RunConfig:
+        """A run from a mapping or from JSON text. `ConfigError` names the key."""
+        if isinstance(values, str):
+            values = json.loads(values)
+        return _check_model(cls, values)  # type: ignore[return-value]
+
+
+_ADVICE = {
+    "extra_forbidden": "unknown key",
+    "missing": "this key is missing",
+}
+
+
+def _check_model(model: type[BaseModel], values: Mapping[str, Any], *where: str) -> BaseModel:
+    """Validate, and turn the first of pydantic's findings into one `ConfigError`."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise first_finding(error, model, *where) from None
+
+
+def first_finding(error: ValidationError, model: type[BaseModel], *where: str) -> ConfigError:
+    """One line out of pydantic's report: the key, what is wrong with its value, what would be right."""
+    found = error.errors()[0]
+    path = [str(p) for p in found["loc"] if not re.fullmatch(r"(function|tagged|list|float|int)\b.*", str(p))]
+    message = _ADVICE.get(found["type"]) or f"{found['msg']}, not {found['input']!r}"
+    if found["type"] == "extra_forbidden" and len(path) == 1:
+        message += did_you_mean(path[0], model.model_fields)
+    return ConfigError(message, ".".join([*where, *path]))

@@ -1,0 +1,109 @@
+"""The protocol that every method follows, for masks that a rule updates and thresholds that gradients train."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from dst_repro.config import RunConfig
+from dst_repro.seeding import generator
+
+
+class Layer(NamedTuple):
+    """How many weights a layer has and how many are kept."""
+
+    numel: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method may know about the run. A step is one mini-batch; steps count from 0."""
+
+    config: RunConfig
+    steps_per_epoch: int
+
+    @property
+    def total_steps(self) -> int:
+        return self.steps_per_epoch * self.config.epochs
+
+    @property
+    def density(self) -> float:
+        """The target density; 1 for methods that take none."""
+        return 1.0 if self.config.density is None else self.config.density
+
+    def fraction(self, share: float) -> int:
+        """The step at which `share` of the training is done."""
+        return math.floor(share * self.total_steps)
+
+    def rng(self, *stream: str | int) -> torch.Generator:
+        """A CPU generator of the mask stream, e.g. `rng("grow", step, layer)`. Stateless: nothing to checkpoint."""
+        return generator(self.config.seed, "masks", *stream)
+
+
+def maskable(model: nn.Module) -> dict[str, nn.Module]:
+    """Name -> module of every layer whose weight may be masked: convolutions and linear layers, first and last too.
+
+    Biases and normalisation are never masked (Liu et al. 2020, sec. 3).
+    """
+    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+
+
+class Method:
+    """Dense training; the base of every method.
+
+    The loop calls `prepare`, then `bind`, then for each step `penalty`, `after_backward` and `after_step`.
+    """
+
+    def __init__(self, params: Any, context: Context) -> None:
+        self.params, self.context = params, context
+        self.modules: dict[str, nn.Module] = {}
+
+    def prepare(self, model: nn.Module) -> None:
+        """Create masks or thresholds. The model is initialised and on its device."""
+        self.modules = maskable(model)
+
+    def param_groups(self, model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+        """Groups for the optimiser."""
+        return [{"params": list(model.parameters()), "weight_decay": weight_decay}]
+
+    def bind(self, optimizer: torch.optim.Optimizer) -> None:
+        """Keep hold of the optimiser, whose momentum some methods read or reset."""
+
+    def penalty(self) -> Tensor | None:
+        """A scalar to add to the loss, or None."""
+        return None
+
+    def after_backward(self, step: int) -> bool:
+        """`weight.grad` is the dense gradient here. True: this update takes the place of the optimiser's step."""
+        return False
+
+    def after_step(self, step: int) -> None:
+        """After the optimiser's step (not called for a step that `after_backward` took)."""
+
+    def masks(self) -> dict[str, Tensor]:
+        """Layer -> boolean mask, as the next forward pass applies it. Must not be written to."""
+        return {name: torch.ones_like(m.weight, dtype=torch.bool) for name, m in self.modules.items()}
+
+    def layers(self) -> dict[str, Layer]:
+        """Layer -> counts: the only source of every sparsity number."""
+        return {name: Layer(mask.numel(), int(mask.sum())) for name, mask in self.masks().items()}
+
+    def at_target(self) -> bool:
+        """Whether the network is as sparse as asked, so that this epoch may be reported as a best one."""
+        return True
+
+    def events(self) -> dict[str, dict[str, float]]:
+        """Cumulative counts for the history: name -> layer -> value, e.g. threshold resets."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs beyond the model's and the optimiser's state."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""

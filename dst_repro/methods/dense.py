@@ -1,0 +1,11 @@
+"""Dense training, the reference."""
+
+from __future__ import annotations
+
+from dst_repro.methods.base import Method
+from dst_repro.registry import methods
+
+
+@methods.register("dense")
+class Dense(Method):
+    """Dense training"""

@@ -1,0 +1,68 @@
+"""Gradual magnitude pruning on a cubic schedule."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from dst_repro.methods.base import Context
+from dst_repro.methods.masked import Masked
+from dst_repro.registry import Params, methods
+from dst_repro.sparsity.distribution import counts
+from dst_repro.sparsity.masks import highest
+from dst_repro.sparsity.schedule import cubic_sparsity
+
+
+class GMPParams(Params):
+    scope: Literal["uniform", "er", "erk", "global"] = "uniform"
+    """Which weights compete: those of a layer, whose share is uniform, ER or ERK, or all weights of the network."""
+    begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the training before the first pruning."""
+    end: Annotated[float, Field(gt=0, le=1)] = 0.75
+    """Share of the training after which the network has its final density."""
+    update_period: Annotated[int, Field(ge=1)] = 100
+    """Steps between two prunings."""
+
+
+@methods.register("gmp", GMPParams, density=True)
+class GMP(Masked):
+    """Gradual magnitude pruning (Zhu and Gupta 2017)
+
+    Starts dense. Every `update_period` steps the smallest magnitudes are pruned to the sparsity
+    s_f - s_f * (1 - (t - t_0) / (t_1 - t_0))^3; the last pruning, at `end`, reaches the density exactly.
+    """
+
+    def __init__(self, params: Any, context: Context) -> None:
+        super().__init__(params, context)
+        self.begin = context.fraction(params.begin)
+        self.end = max(1, min(context.fraction(params.end), context.total_steps - 1))
+
+    def initial_masks(self) -> dict[str, Tensor]:
+        return {name: torch.ones_like(m.weight, dtype=torch.bool) for name, m in self.modules.items()}
+
+    def after_step(self, step: int) -> None:
+        done = step + 1
+        periodic = self.begin <= done < self.end and (done - self.begin) % self.params.update_period == 0
+        if periodic or done == self.end:
+            self.prune(1 - cubic_sparsity(1 - self.context.density, done, self.begin, self.end))
+
+    @torch.no_grad()
+    def prune(self, density: float) -> None:
+        """Keep the largest magnitudes among the weights that are still active."""
+        magnitude = {name: m.weight.abs() for name, m in self.modules.items()}
+        if self.params.scope != "global":
+            kept = counts({n: tuple(w.shape) for n, w in magnitude.items()}, density, self.params.scope)
+            self.set_masks({n: highest(w, self._masks[n], kept[n]) for n, w in magnitude.items()})
+            return
+        flat = torch.cat([w.flatten() for w in magnitude.values()])
+        active = torch.cat([mask.flatten() for mask in self._masks.values()])
+        chosen = highest(flat, active, round(density * flat.numel()))
+        parts = chosen.split([w.numel() for w in magnitude.values()])
+        self.set_masks({n: part.view(w.shape) for (n, w), part in zip(magnitude.items(), parts, strict=True)})
+
+    def at_target(self) -> bool:
+        layers = self.layers().values()
+        return sum(layer.kept for layer in layers) <= round(self.context.density * sum(layer.numel for layer in layers))

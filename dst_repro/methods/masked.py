@@ -1,0 +1,91 @@
+"""The base of every method with an explicit binary mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dst_repro.methods.base import Context, Method
+from dst_repro.sparsity.distribution import Distribution, counts
+from dst_repro.sparsity.masks import random_mask
+
+
+class Masked(Method):
+    """Masks that hold for the forward pass because pruned weights are exactly zero, and stay so.
+
+    Three things keep a pruned weight at zero without touching the weights at every step: its gradient is masked before
+    the optimiser's step, its optimiser state was cleared when it was pruned, and weight decay of zero is zero. So
+    `weight.grad` is dense in `after_backward`, where growth reads it, at the cost of one fused multiplication a step.
+    """
+
+    def __init__(self, params: Any, context: Context) -> None:
+        super().__init__(params, context)
+        self._masks: dict[str, Tensor] = {}
+        self._factors: list[Tensor] = []  # the masks in the weights' dtype: multiplying by a boolean is slow
+        self._optimizer: torch.optim.Optimizer | None = None
+
+    def prepare(self, model: nn.Module) -> None:
+        super().prepare(model)
+        self.set_masks(self.initial_masks())
+
+    def initial_masks(self) -> dict[str, Tensor]:
+        """Layer -> boolean mask to start from."""
+        raise TypeError(f"{type(self).__name__} defines no initial masks")
+
+    def random_masks(self, density: float, distribution: Distribution) -> dict[str, Tensor]:
+        """Random positions with exact counts, from the run's mask stream."""
+        kept = counts({n: tuple(m.weight.shape) for n, m in self.modules.items()}, density, distribution)
+        return {
+            name: random_mask(m.weight.shape, kept[name], self.context.rng("initial", name)).to(m.weight.device)
+            for name, m in self.modules.items()
+        }
+
+    def bind(self, optimizer: torch.optim.Optimizer) -> None:
+        self._optimizer = optimizer
+
+    @torch.no_grad()
+    def set_masks(self, masks: dict[str, Tensor], restart: dict[str, Tensor] | None = None) -> None:
+        """Adopt `masks`: pruned weights become zero, and so does the optimiser's state of pruned weights.
+
+        `restart` marks weights that start anew (value and state zero) although they are kept.
+        """
+        for name, mask in masks.items():
+            weight = self.modules[name].weight
+            keep = mask if restart is None else mask & ~restart[name]
+            weight.mul_(keep)
+            self._clear_state(weight, keep)
+        self._masks = masks
+        self._factors = [
+            mask.to(self.modules[name].weight.dtype).contiguous(memory_format=_format(self.modules[name].weight))
+            for name, mask in masks.items()
+        ]
+
+    def _clear_state(self, weight: Tensor, keep: Tensor) -> None:
+        if self._optimizer is None:
+            return
+        for value in self._optimizer.state.get(weight, {}).values():
+            if isinstance(value, Tensor) and value.shape == weight.shape:
+                value.mul_(keep)
+
+    def mask_gradients(self) -> None:
+        torch._foreach_mul_([self.modules[name].weight.grad for name in self._masks], self._factors)
+
+    def after_backward(self, step: int) -> bool:
+        self.mask_gradients()
+        return False
+
+    def masks(self) -> dict[str, Tensor]:
+        return self._masks
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"masks": self._masks}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.set_masks({name: mask.to(self.modules[name].weight.device) for name, mask in state["masks"].items()})
+
+
+def _format(weight: Tensor) -> torch.memory_format:
+    channels_last = weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if channels_last else torch.contiguous_format

@@ -1,0 +1,54 @@
+"""SET: drop the weights closest to zero, each sign by its own count, and grow at random."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams
+from dst_repro.registry import methods
+from dst_repro.sparsity.masks import lowest, random_among
+
+
+class SETParams(DropAndGrowParams):
+    distribution: Literal["uniform", "er", "erk"] = "er"
+    update_period: Annotated[int, Field(ge=1)] | Literal["epoch"] = "epoch"
+    update_end: Annotated[float, Field(gt=0, le=1)] = 1.0
+    decay: Literal["cosine", "linear", "constant"] = "constant"
+
+
+@methods.register("set", SETParams, density=True)
+class SET(DropAndGrow):
+    """SET, sparse evolutionary training (Mocanu et al. 2018, algorithm 1)
+
+    After every epoch but the last, the fraction zeta (`prune_rate`) of the positive weights closest to zero and the same
+    fraction of the negative ones is dropped, and as many connections are drawn at random; the just dropped may return,
+    at zero. A connection whose weight is exactly zero counts as absent, as in the authors' code, and is drawn anew.
+    `fidelity: released` also forgets all momentum at every update: their training loop builds a new optimiser.
+    """
+
+    def after_step(self, step: int) -> None:
+        if self.due(step + 1):
+            self.update(step + 1)
+
+    def drop(self, name: str, mask: Tensor, rate: float, step: int) -> Tensor:
+        weight = self.modules[name].weight
+        dropped = mask & (weight == 0)
+        for sign in (mask & (weight > 0), mask & (weight < 0)):
+            dropped |= lowest(weight.abs(), sign, int(rate * int(sign.sum())))
+        return dropped
+
+    def grow(self, name: str, inactive: Tensor, n: int, step: int) -> Tensor:
+        return random_among(inactive, n, self.context.rng("grow", step, name))
+
+    @torch.no_grad()
+    def update(self, steps_done: int) -> None:
+        super().update(steps_done)
+        if self.context.config.fidelity == "released" and self._optimizer is not None:
+            for state in self._optimizer.state.values():
+                for value in state.values():
+                    if isinstance(value, Tensor):
+                        value.zero_()

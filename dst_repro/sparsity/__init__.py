@@ -1,0 +1,1 @@
+"""Masks, how densities are shared among layers, and schedules over training."""

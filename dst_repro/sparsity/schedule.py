@@ -1,0 +1,33 @@
+"""How much to prune at which step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+Decay = Literal["cosine", "linear", "constant"]
+
+
+def cosine(rate: float, step: int, end: int) -> float:
+    """rate/2 * (1 + cos(pi * step / end)) (Evci et al. 2020, eq. 1)."""
+    return rate / 2 * (1 + math.cos(math.pi * min(step, end) / end))
+
+
+def linear(rate: float, step: int, end: int) -> float:
+    return rate * (1 - min(step, end) / end)
+
+
+def constant(rate: float, step: int, end: int) -> float:
+    return rate
+
+
+DECAYS: dict[str, Callable[[float, int, int], float]] = {"cosine": cosine, "linear": linear, "constant": constant}
+
+
+def cubic_sparsity(final: float, step: int, begin: int, end: int) -> float:
+    """s_f - s_f * (1 - (t - t0) / (t1 - t0))^3 between the two steps (Zhu and Gupta 2017, eq. 1, s_i = 0)."""
+    if step < begin:
+        return 0.0
+    progress = 1.0 if end <= begin else min(1.0, (step - begin) / (end - begin))
+    return final - final * (1 - progress) ** 3

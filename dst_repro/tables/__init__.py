@@ -1,0 +1,1 @@
+"""Tables: one file each. A table is a pure function of the aggregated frames."""

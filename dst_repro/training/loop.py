@@ -1,0 +1,158 @@
+"""The training loop: one epoch, one evaluation, and the state between two epochs."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from dst_repro.config import RunConfig
+from dst_repro.data.base import Data, Images
+from dst_repro.methods.base import Context, Method
+from dst_repro.record import Metrics, Selection
+from dst_repro.registry import methods, models
+from dst_repro.seeding import derive, generator
+from dst_repro.training.history import History
+from dst_repro.training.optimisation import build_optimizer, learning_rate, set_learning_rate
+
+EVALUATION_BATCH = 1000
+
+
+class Diverged(Exception):
+    """The loss became infinite or not a number. `step` counts from 1."""
+
+    def __init__(self, step: int, loss: float) -> None:
+        self.step = step
+        super().__init__(f"the loss became {loss} at step {step}")
+
+
+class Trainer:
+    """One run between its start and its end. All randomness comes from streams of the run's seed and the epoch."""
+
+    def __init__(self, config: RunConfig, data: Data, device: torch.device) -> None:
+        self.config, self.data, self.device = config, data.to(device), device
+        self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
+        torch.manual_seed(derive(config.seed, "initialisation"))
+        entry = models[config.model]
+        network = entry.object(data.shape, data.classes, entry.params(**config.model_params))
+        self.model: torch.nn.Module = network.to(device, memory_format=torch.channels_last)
+        self.parameters = sum(p.numel() for p in self.model.parameters())
+        entry = methods[config.method]
+        context = Context(config, self.steps_per_epoch)
+        self.method: Method = entry.object(entry.params(**config.method_params), context)
+        self.method.prepare(self.model)
+        self.optimizer = build_optimizer(config, self.method.param_groups(self.model, config.weight_decay))
+        self.method.bind(self.optimizer)
+        self.history = History()
+        self.history.layers(0, 0, self.method)
+        self.epochs: list[tuple[Metrics, bool]] = []
+        self.seconds_in_steps = 0.0
+
+    def run_epoch(self) -> Metrics:
+        """Train one epoch, evaluate, and add both to the history. Raises `Diverged`."""
+        epoch = len(self.epochs)
+        train_loss = self._train(epoch)
+        test_accuracy, test_loss = self.evaluate(self.data.test)
+        held_out = self.evaluate(self.data.validation) if self.data.validation is not None else (None, None)
+        layers = self.method.layers().values()
+        metrics = Metrics(
+            epoch=epoch + 1,
+            density=sum(layer.kept for layer in layers) / sum(layer.numel for layer in layers),
+            test_accuracy=test_accuracy,
+            validation_accuracy=held_out[0],
+            train_loss=train_loss,
+            test_loss=test_loss,
+        )
+        step = (epoch + 1) * self.steps_per_epoch
+        values = metrics.model_dump(exclude={"epoch"}) | {
+            "validation_loss": held_out[1],
+            "learning_rate": learning_rate(self.config, step - 1, self.steps_per_epoch),
+        }
+        self.history.network(step, epoch + 1, values)
+        self.history.layers(step, epoch + 1, self.method)
+        self.epochs.append((metrics, self.method.at_target()))
+        return metrics
+
+    def _train(self, epoch: int) -> float:
+        """One pass over the training images; the mean cross-entropy over its steps, without penalties."""
+        started = time.perf_counter()
+        torch.manual_seed(derive(self.config.seed, "layers", epoch))  # for dropout and the like
+        images = self.data.train
+        order = torch.randperm(len(images), generator=generator(self.config.seed, "order", epoch)).to(self.device)
+        losses = torch.empty(self.steps_per_epoch, device=self.device)
+        first = epoch * self.steps_per_epoch
+        self.model.train()
+        if first < self.config.step_history:
+            self.history.begin_steps(self.method)
+        for i, index in enumerate(order.split(self.config.batch_size)):
+            step = first + i
+            set_learning_rate(self.optimizer, learning_rate(self.config, step, self.steps_per_epoch))
+            losses[i] = self._step(step, images.images[index], images.labels[index])
+            if step < self.config.step_history:
+                self.history.step(step + 1, epoch + 1, self.method)
+        broken = (~losses.isfinite()).nonzero()
+        if len(broken):
+            i = int(broken[0])
+            raise Diverged(first + i + 1, float(losses[i]))
+        mean = float(losses.mean())
+        self.seconds_in_steps += time.perf_counter() - started
+        return mean
+
+    def _step(self, step: int, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = functional.cross_entropy(self.model(self._input(images)), labels)
+        penalty = self.method.penalty()
+        (loss if penalty is None else loss + penalty).backward()
+        if not self.method.after_backward(step):
+            self.optimizer.step()
+            self.method.after_step(step)
+        return loss.detach()
+
+    def _input(self, images: torch.Tensor) -> torch.Tensor:
+        batch = self.data.batch(images)
+        return batch.contiguous(memory_format=torch.channels_last) if batch.dim() == 4 else batch
+
+    @torch.no_grad()
+    def evaluate(self, part: Images) -> tuple[float, float]:
+        """(accuracy, mean cross-entropy) over all images of a part."""
+        self.model.eval()
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        loss = torch.zeros((), dtype=torch.float64, device=self.device)
+        batches = zip(part.images.split(EVALUATION_BATCH), part.labels.split(EVALUATION_BATCH), strict=True)
+        for images, labels in batches:
+            logits = self.model(self._input(images))
+            correct += (logits.argmax(1) == labels).sum()
+            loss += functional.cross_entropy(logits, labels, reduction="sum")
+        return int(correct) / len(part), float(loss) / len(part)
+
+    def selection(self) -> Selection:
+        """Last epoch, best on validation, best on test; the best ones among epochs as sparse as asked, earliest first."""
+        at_target = [metrics for metrics, eligible in self.epochs if eligible]
+        held_out = [m for m in at_target if m.validation_accuracy is not None]
+        return Selection(
+            last=self.epochs[-1][0],
+            best_on_validation=max(held_out, key=lambda m: m.validation_accuracy or 0.0, default=None),
+            best_on_test=max(at_target, key=lambda m: m.test_accuracy, default=None),
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next epoch depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "method": self.method.state_dict(),
+            "history": self.history.rows,
+            "epochs": [(metrics.model_dump(), eligible) for metrics, eligible in self.epochs],
+            "seconds_in_steps": self.seconds_in_steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.method.load_state_dict(state["method"])
+        self.history = History(list(map(tuple, state["history"])))
+        self.epochs = [(Metrics(**metrics), eligible) for metrics, eligible in state["epochs"]]
+        self.seconds_in_steps = state["seconds_in_steps"]

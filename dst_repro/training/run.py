@@ -1,0 +1,128 @@
+"""One run from its configuration to its record: resume, train, and write down what came of it."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from dst_repro import environment, record
+from dst_repro.config import RunConfig
+from dst_repro.data.base import load
+from dst_repro.device import describe, settle
+from dst_repro.errors import UserError
+from dst_repro.files import write_json
+from dst_repro.fingerprint import fingerprint
+from dst_repro.record import DataUsed, LayerCount, Record
+from dst_repro.sparsity.masks import sha256
+from dst_repro.training.checkpoint import Checkpoint
+from dst_repro.training.loop import Diverged, Trainer
+from dst_repro.training.progress import Progress
+
+Policy = Literal["keep", "retrain"]
+
+
+def train_missing(runs: Iterable[RunConfig], results: Path, policy: Policy) -> list[Record]:
+    """Train the runs that have no record (under `retrain`: none of today's source); return the new records."""
+    return [train(run, results) for run in runs if needed(run, results, policy)]
+
+
+def needed(run: RunConfig, results: Path, policy: Policy) -> bool:
+    found = record.read(results, run.id)
+    return found is None or (policy == "retrain" and found.fingerprint != fingerprint(run))
+
+
+def train(run: RunConfig, results: Path) -> Record:
+    """Train one run and write its record. A `UserError` (no data, no such device) leaves no record behind."""
+    started = time.monotonic()
+    device = settle(run.threads)
+    print_ = fingerprint(run)
+    stamp = {"run": run.json_text(), "source": print_, "torch": torch.__version__, "device": device.type}
+    checkpoint = Checkpoint(results, run.id, stamp)
+    trainer: Trainer | None = None
+    resumed_at = 0
+    data_used = None
+    status: record.Status = "finished"
+    reason = None
+    try:
+        data = load(run)
+        data_used = DataUsed(name=data.name, note=data.note, sha256=data.sha256)
+        trainer = Trainer(run, data, device)
+        state = checkpoint.load(device)
+        if state is not None:
+            trainer.load_state_dict(state)
+            resumed_at = len(trainer.epochs)
+        _epochs(run, trainer, checkpoint)
+    except UserError:
+        raise
+    except Diverged as error:
+        status, reason = "diverged", str(error)
+    except Exception as error:  # out of memory, a bug in a method: an outcome that tables show
+        status, reason = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+        Progress(run.id, run.epochs).say(f"failed: {reason}")
+    written = _record(run, print_, status, reason, data_used, trainer)
+    folder = record.folder(results, run.id)
+    if trainer is not None:
+        trainer.history.write(folder / "history.parquet")
+    runtime = {
+        "wall_seconds": round(time.monotonic() - started, 3),
+        "seconds_in_steps": round(trainer.seconds_in_steps, 3) if trainer else 0.0,
+        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "resumed_at_epoch": resumed_at,
+        "device": describe(device),
+        "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **environment.describe(),
+    }
+    write_json(folder / "runtime.json", runtime)
+    record.write(written, results)
+    checkpoint.remove()
+    return written
+
+
+def _epochs(run: RunConfig, trainer: Trainer, checkpoint: Checkpoint) -> None:
+    progress = Progress(run.id, run.epochs, done=len(trainer.epochs))
+    if trainer.epochs:
+        progress.say(f"resumed after epoch {len(trainer.epochs)}")
+    try:
+        while len(trainer.epochs) < run.epochs:
+            began = time.monotonic()
+            metrics = trainer.run_epoch()
+            if metrics.epoch < run.epochs:
+                checkpoint.save(trainer.state_dict())
+            values = {"loss": metrics.train_loss, "test accuracy": metrics.test_accuracy, "density": metrics.density}
+            progress.epoch(metrics.epoch, values | {"seconds": time.monotonic() - began})
+    finally:
+        progress.close()
+
+
+def _record(
+    run: RunConfig,
+    source: str,
+    status: record.Status,
+    reason: str | None,
+    data_used: DataUsed | None,
+    trainer: Trainer | None,
+) -> Record:
+    """What the files of a run say about it. Only a finished run has metrics."""
+    masks = trainer.method.masks() if trainer else {}
+    return Record(
+        id=run.id,
+        cell=run.cell,
+        status=status,
+        reason=reason,
+        config=run.full(),
+        fingerprint=source,
+        data=data_used,
+        parameters=trainer.parameters if trainer else None,
+        metrics=trainer.selection() if trainer and status == "finished" else None,
+        layers=tuple(
+            LayerCount(name=name, shape=tuple(mask.shape), numel=mask.numel(), kept=int(mask.sum()))
+            for name, mask in masks.items()
+        ),
+        mask_sha256=sha256(masks) if masks else None,
+        events=trainer.method.events() if trainer else {},
+    )
