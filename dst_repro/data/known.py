@@ -1,0 +1,25 @@
+"""Copies of the data sets that are accepted: SHA-256 of the (training, test) parts -> note for records and captions.
+
+The hash is that of `Images.sha256`: all pixels, then all labels. An empty note means the canonical copy.
+"""
+
+KNOWN_COPIES: dict[str, dict[tuple[str, str], str]] = {
+    "digits": {
+        (
+            "7ab53d775e851981fb8cfc53aeb9563c84bf366e28585734d927c49878d37170",
+            "33668cfbe0367fcadef980065a5d0b70af462f9ef710a6ddb7d6d9dd97300a1f",
+        ): "",
+    },
+    "mnist": {
+        (
+            "edc0d1098aa497be14ace79ddd5171e5a3dcf9c4d196c015389203eb3ba1f59b",
+            "c3f9adf9c66efb572b1f9326c3a511b45910c7173b97be66ceceeeeaef6b802b",
+        ): "",
+    },
+    "fashion-mnist": {
+        (
+            "16d82e2b505296aa2b78bd5ea0992634f30419a4c97def7c907d154a35ac6157",
+            "9f1ec356a747bfe4ebab3cfb722d3694c9ca737e2570f6f90cf31d7b6fd689d4",
+        ): "",
+    },
+}
