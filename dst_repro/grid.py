@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +102,20 @@ class Suite:
         for run in self.runs.values():
             cells.setdefault(run.cell, []).append(run)
         return {cell: sorted(runs, key=lambda r: r.seed) for cell, runs in cells.items()}
+
+    @property
+    def seed_sets(self) -> list[tuple[tuple[int, ...], list[str]]]:
+        """(seeds, the cells that have exactly these seeds), the commonest set first."""
+        sets: dict[tuple[int, ...], list[str]] = {}
+        for cell, runs in self.cells.items():
+            sets.setdefault(tuple(run.seed for run in runs), []).append(cell)
+        return sorted(sets.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+
+    @property
+    def digest(self) -> str:
+        """Changes when the runs, or what experiments say of them, change."""
+        said = {slug: (e.protocol, e.reduced, self.members[slug]) for slug, e in self.experiments.items()}
+        return hashlib.sha256(json.dumps([said, sorted(self.runs)], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _model(kind: type[_File], values: Mapping[str, Any], source: str) -> Any:

@@ -1,0 +1,52 @@
+# `make`: set up and run the quickstart. `make test`: set up and run the tests. PIP_ARGS goes to pip install.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+CORES ?= all
+PIP_ARGS ?=
+
+.DEFAULT_GOAL := quickstart
+.PHONY: quickstart setup test test-all lint format rulegraph report schema clean
+
+quickstart: setup
+	$(BIN)/snakemake --cores $(CORES)
+	@$(BIN)/python -m dst_repro summary
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install $(PIP_ARGS) -c constraints.txt -e '.[dev]'
+	touch $@
+
+test: setup
+	$(BIN)/python -m pytest -n auto
+
+test-all: setup
+	$(BIN)/python -m pytest -n auto -m ''
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+schema: setup
+	$(BIN)/python -m dst_repro schema
+
+# the rule graph as a picture; needs graphviz's `dot`
+rulegraph: setup
+	$(BIN)/snakemake --rulegraph | dot -Tsvg > docs/rulegraph.svg
+
+report: setup
+	$(BIN)/snakemake --report results/snakemake-report.html
+
+clean:
+	rm -rf results/quickstart figures/quickstart results/runs/digits-* results/.checkpoints .snakemake

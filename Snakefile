@@ -1,0 +1,33 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+report: "workflow/report/workflow.rst"
+
+
+# No `configfile:` here: it would be merged with --configfile, and both suites would be planned.
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/analyse.smk"
+include: "workflow/rules/paper.smk"
+include: "workflow/rules/report.smk"
+
+
+localrules:
+    all,
+    figures,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.latest.output,
+        rules.check.output,
+
+
+rule figures:
+    input:
+        expand(f"{SUITE_RESULTS}/{{item}}.html", item=TABLES),
+        expand(f"{SUITE_FIGURES}/{{item}}.svg", item=FIGURES),

@@ -1,0 +1,123 @@
+"""The command line. Snakemake's rules call it, and so can a person; every command says what it needs with --help."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dst_repro.errors import ConfigError, UserError, did_you_mean
+from dst_repro.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from dst_repro.grid import Suite
+
+# Commands import what they need when they run: `list` must not wait for torch, nor `train` for matplotlib.
+
+
+def _suite(args: argparse.Namespace) -> Suite:
+    """--suite is a config file or, as the rules pass it, the loaded configuration as JSON."""
+    from dst_repro.grid import load_suite, plan
+
+    if args.suite.startswith("{"):
+        return plan(json.loads(args.suite), args.source)
+    return load_suite(Path(args.suite))
+
+
+def _folders(suite: Suite) -> tuple[Path, Path]:
+    """results/<suite> and figures/<suite>"""
+    return Path(suite.file.results_dir, suite.file.suite), Path(suite.file.figures_dir, suite.file.suite)
+
+
+def train(args: argparse.Namespace) -> int:
+    from dst_repro.config import RunConfig
+    from dst_repro.training.run import train_missing
+
+    runs = []
+    for text in args.run:
+        if text.startswith("{"):
+            runs.append(RunConfig.parse(text))
+        else:
+            runs.append(_run(_suite(args), text))
+    train_missing(runs, Path(args.results), args.on_source_change)
+    return 0
+
+
+def _run(suite: Suite, run_id: str):  # type: ignore[no-untyped-def]
+    if run_id not in suite.runs:
+        raise ConfigError(f"no run '{run_id}' in this suite{did_you_mean(run_id, suite.runs)}", suite.file.suite)
+    return suite.runs[run_id]
+
+
+def data(args: argparse.Namespace) -> int:
+    from dst_repro.data.base import source
+
+    found = source(args.name, {})
+    parts = {"train": found.train, "test": found.test}
+    write_json(
+        Path(args.out),
+        {
+            "name": found.name,
+            "note": found.note,
+            "images": {name: len(part) for name, part in parts.items()},
+            "sha256": {name: part.sha256() for name, part in parts.items()},
+        },
+    )
+    return 0
+
+
+def aggregate(args: argparse.Namespace) -> int:
+    from dst_repro import aggregate as frames
+
+    suite = _suite(args)
+    frames.write(frames.aggregate(suite, Path(suite.file.results_dir)), _folders(suite)[0])
+    return 0
+
+
+def schema(args: argparse.Namespace) -> int:
+    from dst_repro import grid
+
+    for name, model in (("suite", grid.SuiteFile), ("experiment", grid.Experiment), ("paper", grid.Paper)):
+        text = json.dumps(model.model_json_schema(), indent=2, sort_keys=True) + "\n"
+        write_text(Path(args.out) / f"{name}.schema.json", text)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dst_repro", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run, text: str, suite: bool = True) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run_command=run)
+        if suite:
+            sub.add_argument("--suite", default="config/config.yaml", help="config file of the suite [%(default)s]")
+            sub.add_argument("--source", default="--suite", help=argparse.SUPPRESS)
+        return sub
+
+    sub = command("train", train, "train runs that have no record yet")
+    sub.add_argument("run", nargs="+", help="id of a run of the suite, or its configuration as JSON")
+    sub.add_argument("--results", default="results")
+    sub.add_argument("--on-source-change", choices=("keep", "retrain"), default="keep")
+    sub = command("data", data, "find, verify or download a data set", suite=False)
+    sub.add_argument("name")
+    sub.add_argument("out", help="where to write what was found, as JSON")
+    command("aggregate", aggregate, "all records of a suite into runs.parquet and history.parquet")
+    sub = command("schema", schema, "write the JSON schemas of the config files", suite=False)
+    sub.add_argument("--out", default="workflow/schemas")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(arguments)
+    try:
+        status: int = args.run_command(args)
+        return status
+    except UserError as error:
+        print(f"dst_repro: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0

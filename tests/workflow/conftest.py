@@ -1,0 +1,139 @@
+"""A copy of the whole project in a temporary folder, with a suite of six runs that takes seconds."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "workflow", "profiles", "config", "dst_repro", "environment.yml", "constraints.txt")
+
+EXPERIMENT = {
+    "experiment": "tiny",
+    "title": "Three methods, two seeds",
+    "base": {
+        "dataset": "digits",
+        "dataset_params": {"size": 8},
+        "model": "lenet-300-100",
+        "learning_rate": 0.05,
+        "epochs": 2,
+        "validation": 0.1,
+    },
+    "sweep": {"seed": [0, 1]},
+    "blocks": [
+        {"set": {"method": "dense"}},
+        {"set": {"method": "set", "density": 0.1}},
+        {"set": {"method": "rigl", "density": 0.1, "method_params.update_period": 5}},
+    ],
+}
+
+
+class Project:
+    """The copy, and what a person would do with it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, folder / part)
+        self.write_suite()
+        self.write_experiment(EXPERIMENT)
+
+    def write_suite(self, policy: str = "retrain", **more: object) -> None:
+        suite = {
+            "suite": "tiny",
+            "title": "Six runs",
+            "on_source_change": policy,
+            "experiments": ["tiny"],
+            "items": ["tiny/*"],
+            **more,
+        }
+        self.path("config/config.yaml").write_text(yaml.safe_dump(suite))
+        items = {
+            "accuracy": {
+                "kind": "table",
+                "builder": "pivot",
+                "experiments": ["tiny"],
+                "title": "Accuracy",
+                "caption": "Accuracy of all methods.",
+                "params": {"rows": ["model", "method", "density"]},
+            },
+            "epochs": {
+                "kind": "figure",
+                "builder": "sparsity-over-epochs",
+                "experiments": ["tiny"],
+                "title": "Epochs",
+                "caption": "Density and accuracy.",
+            },
+        }
+        paper = {"paper": "tiny", "title": "Tiny", "citation": "None", "items": items}
+        self.path("config/papers/tiny.yaml").write_text(yaml.safe_dump(paper))
+
+    def write_experiment(self, experiment: dict[str, object]) -> None:
+        self.path("config/experiments/tiny.yaml").write_text(yaml.safe_dump(experiment))
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """`python ARGUMENTS` in the project, output captured."""
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    def snakemake(self, *arguments: str, ok: bool = True) -> str:
+        """What snakemake said; a test fails with it if the exit code is not the expected one."""
+        done = self.call("-m", "snakemake", "--cores", "2", *arguments)
+        said = done.stdout + done.stderr
+        assert (done.returncode == 0) == ok, said
+        return said
+
+    def records(self) -> dict[str, tuple[int, bytes]]:
+        """Run -> (mtime, content) of its record: what a retraining would change."""
+        found = self.folder.glob("results/runs/*/record.json")
+        return {p.parent.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in found}
+
+    def planned(self, *arguments: str) -> dict[str, int]:
+        """Rule -> number of jobs that a dry run plans."""
+        said = self.snakemake("--dry-run", *arguments)
+        return {rule: int(n) for rule, n in re.findall(r"^([a-z_0-9]+) +(\d+)$", said, flags=re.M)}
+
+
+@pytest.fixture()
+def project(tmp_path: Path) -> Project:
+    """A fresh copy that has run nothing."""
+    return Project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("finished"))
+    project.snakemake()
+    return project
+
+
+@pytest.fixture()
+def finished(_finished: Project, tmp_path: Path) -> Project:
+    """A copy in which the whole suite has been run, the same for every test."""
+    copy = Project.__new__(Project)
+    copy.folder = tmp_path / "project"
+    shutil.copytree(_finished.folder, copy.folder)  # keeps the times of the files
+    return copy

@@ -1,0 +1,44 @@
+rule aggregate:
+    input:
+        [
+            f"{RESULTS}/runs/{run}/{name}"
+            for run in SUITE.runs
+            for name in ("record.json", "history.parquet")
+        ],
+    output:
+        multiext(f"{SUITE_RESULTS}/", "runs.parquet", "history.parquet"),
+    log:
+        f"{RESULTS}/logs/{SUITE.file.suite}/aggregate.log",
+    conda:
+        ENVIRONMENT
+    params:
+        suite=SUITE_JSON,
+        source=SOURCE,
+        plan=SUITE.digest,
+    message:
+        "Aggregating {SUITE.file.suite}: runs and histories into two frames"
+    shell:
+        "python -m dst_repro aggregate --suite {params.suite:q} --source {params.source:q} 2> {log}"
+
+
+rule compare:
+    input:
+        rules.aggregate.output,
+    output:
+        report(
+            f"{SUITE_RESULTS}/comparison.html",
+            caption="../report/comparison.rst",
+            category="Comparison with published numbers",
+        ),
+        multiext(f"{SUITE_RESULTS}/comparison", ".csv", ".md"),
+    log:
+        f"{RESULTS}/logs/{SUITE.file.suite}/compare.log",
+    conda:
+        ENVIRONMENT
+    params:
+        suite=SUITE_JSON,
+        source=SOURCE,
+    message:
+        "Comparing {SUITE.file.suite} with the published numbers"
+    shell:
+        "python -m dst_repro compare --suite {params.suite:q} --source {params.source:q} 2> {log}"

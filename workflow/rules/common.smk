@@ -1,0 +1,48 @@
+# The suite, its folders, and how rules call the package. All logic is in dst_repro, where tests reach it.
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from dst_repro.errors import UserError
+from dst_repro.files import read_yaml
+from dst_repro.fingerprint import fingerprint
+from dst_repro.grid import plan
+
+SOURCE = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
+
+try:
+    if "suite" not in config:
+        config = read_yaml(Path(SOURCE)) | config
+    SUITE = plan(config, SOURCE)
+except UserError as error:
+    sys.exit(f"dst_repro: {error}")
+
+# `python` in a rule is the interpreter that runs Snakemake, whether its environment is activated or not.
+shell.prefix(f"PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; ")
+
+ENVIRONMENT = f"{workflow.basedir}/environment.yml"
+RESULTS = SUITE.file.results_dir
+SUITE_RESULTS = f"{RESULTS}/{SUITE.file.suite}"
+SUITE_FIGURES = f"{SUITE.file.figures_dir}/{SUITE.file.suite}"
+SUITE_JSON = json.dumps(config, sort_keys=True)
+
+
+wildcard_constraints:
+    stem=r"[a-z0-9.-]+",
+    hash=r"[0-9a-f]{10}",
+    dataset=r"[a-z0-9-]+",
+    item=r"[a-z0-9.-]+",
+
+
+# File name -> "paper/item" of every table and figure that the suite selects.
+TABLES = {
+    key.replace("/", "-"): key
+    for key, item in SUITE.items.items()
+    if item.kind == "table"
+}
+FIGURES = {
+    key.replace("/", "-"): key
+    for key, item in SUITE.items.items()
+    if item.kind == "figure"
+}

@@ -1,0 +1,11 @@
+rule data:
+    output:
+        f"{RESULTS}/data/{{dataset}}.json",
+    log:
+        f"{RESULTS}/logs/data/{{dataset}}.log",
+    conda:
+        ENVIRONMENT
+    message:
+        "Finding and verifying {wildcards.dataset}"
+    shell:
+        "python -m dst_repro data {wildcards.dataset} {output} 2> {log}"

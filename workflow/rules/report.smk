@@ -1,0 +1,59 @@
+rule report:
+    input:
+        rules.aggregate.output,
+        rules.compare.output,
+        expand(f"{SUITE_RESULTS}/{{item}}.html", item=TABLES),
+        expand(f"{SUITE_FIGURES}/{{item}}.svg", item=FIGURES),
+    output:
+        f"{SUITE_RESULTS}/report.html",
+    log:
+        f"{RESULTS}/logs/{SUITE.file.suite}/report.log",
+    conda:
+        ENVIRONMENT
+    params:
+        suite=SUITE_JSON,
+        source=SOURCE,
+    message:
+        "Writing the report of {SUITE.file.suite}"
+    shell:
+        "python -m dst_repro report --suite {params.suite:q} --source {params.source:q} 2> {log}"
+
+
+# The suite is a parameter: when another suite ran in between, the copies are made again.
+rule latest:
+    input:
+        report=f"{SUITE_RESULTS}/report.html",
+        comparison=f"{SUITE_RESULTS}/comparison.csv",
+    output:
+        report=f"{RESULTS}/report.html",
+        comparison=f"{RESULTS}/comparison.csv",
+    log:
+        f"{RESULTS}/logs/latest.log",
+    conda:
+        ENVIRONMENT
+    params:
+        suite=SUITE.file.suite,
+    message:
+        "The report is {output.report}"
+    shell:
+        "(cp {input.report} {output.report} && cp {input.comparison} {output.comparison}) 2> {log}"
+
+
+# Last: a failed run is a recorded outcome that tables show, but the call as a whole has not succeeded.
+rule check:
+    input:
+        rules.aggregate.output,
+        rules.latest.output,
+    output:
+        touch(f"{SUITE_RESULTS}/checked"),
+    log:
+        f"{RESULTS}/logs/{SUITE.file.suite}/check.log",
+    conda:
+        ENVIRONMENT
+    params:
+        suite=SUITE_JSON,
+        source=SOURCE,
+    message:
+        "Checking that no run of {SUITE.file.suite} failed"
+    shell:
+        "python -m dst_repro status --strict --suite {params.suite:q} --source {params.source:q} > {log} 2>&1"
