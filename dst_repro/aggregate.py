@@ -106,7 +106,7 @@ def _metrics(name: str, metrics: Metrics | None) -> dict[str, Any]:
 def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
     experiments = [slug for slug, ids in suite.members.items() if run.id in ids]
     found = record.read(results, run.id)
-    runtime = _runtime(results, run.id)
+    runtime = record.runtime(results, run.id)
     layers = found.layers if found else ()
     reduced = [r for slug in experiments if (r := suite.experiments[slug].reduced)]
     row: dict[str, Any] = {
@@ -131,14 +131,6 @@ def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
     for name in SELECTIONS:
         row |= _metrics(name, getattr(found.metrics, name) if found and found.metrics else None)
     return row | dict(_flat(run.full()))
-
-
-def _runtime(results: Path, run_id: str) -> dict[str, Any]:
-    try:
-        loaded: dict[str, Any] = json.loads((record.folder(results, run_id) / "runtime.json").read_bytes())
-        return loaded
-    except (OSError, ValueError):
-        return {}
 
 
 def _histories(ids: list[str], results: Path) -> Iterator[pyarrow.Table]:

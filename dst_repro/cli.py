@@ -13,6 +13,7 @@ from dst_repro.errors import ConfigError, UserError, did_you_mean
 from dst_repro.files import write_json, write_text
 
 if TYPE_CHECKING:
+    from dst_repro.config import RunConfig
     from dst_repro.grid import Suite
 
 # Commands import what they need when they run: `list` must not wait for torch, nor `train` for matplotlib.
@@ -38,15 +39,12 @@ def train(args: argparse.Namespace) -> int:
 
     runs = []
     for text in args.run:
-        if text.startswith("{"):
-            runs.append(RunConfig.parse(text))
-        else:
-            runs.append(_run(_suite(args), text))
+        runs.append(RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text))
     train_missing(runs, Path(args.results), args.on_source_change)
     return 0
 
 
-def _run(suite: Suite, run_id: str):  # type: ignore[no-untyped-def]
+def _run(suite: Suite, run_id: str) -> RunConfig:
     if run_id not in suite.runs:
         raise ConfigError(f"no run '{run_id}' in this suite{did_you_mean(run_id, suite.runs)}", suite.file.suite)
     return suite.runs[run_id]
@@ -75,6 +73,35 @@ def aggregate(args: argparse.Namespace) -> int:
     suite = _suite(args)
     frames.write(frames.aggregate(suite, Path(suite.file.results_dir)), _folders(suite)[0])
     return 0
+
+
+def list_(args: argparse.Namespace) -> int:
+    from dst_repro import listing
+
+    for line in [*listing.plug_ins(), *listing.contents(_suite(args))]:
+        print(line)
+    return 0
+
+
+def explain(args: argparse.Namespace) -> int:
+    from dst_repro import listing
+
+    suite = _suite(args)
+    for line in listing.explain(suite, _run(suite, args.run)):
+        print(line)
+    return 0
+
+
+def status(args: argparse.Namespace) -> int:
+    from dst_repro import listing
+
+    suite = _suite(args)
+    if args.retry:
+        for run in listing.retry(suite):
+            print(f"{run}  removed")
+    lines, counts = listing.status(suite)
+    print("\n".join(lines))
+    return 1 if args.strict and (counts["failed"] or counts["missing"]) else 0
 
 
 def schema(args: argparse.Namespace) -> int:
@@ -106,6 +133,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name")
     sub.add_argument("out", help="where to write what was found, as JSON")
     command("aggregate", aggregate, "all records of a suite into runs.parquet and history.parquet")
+    command("list", list_, "every method, model, data set, table and plot, and what the suite selects")
+    sub = command("explain", explain, "one run: its settings, its outcome, where it is used")
+    sub.add_argument("run", help="id of a run of the suite")
+    sub = command("status", status, "which runs of the suite are missing, failed, diverged or stale")
+    sub.add_argument("--strict", action="store_true", help="leave with 1 if a run failed or is missing")
+    sub.add_argument("--retry", action="store_true", help="remove the records of failed runs")
     sub = command("schema", schema, "write the JSON schemas of the config files", suite=False)
     sub.add_argument("--out", default="workflow/schemas")
     return parser

@@ -103,6 +103,10 @@ class Suite:
             cells.setdefault(run.cell, []).append(run)
         return {cell: sorted(runs, key=lambda r: r.seed) for cell, runs in cells.items()}
 
+    def files(self, kind: Literal["table", "figure"]) -> dict[str, str]:
+        """File name without suffix -> "paper/item", for every item of a kind."""
+        return {key.replace("/", "-"): key for key, item in self.items.items() if item.kind == kind}
+
     @property
     def seed_sets(self) -> list[tuple[tuple[int, ...], list[str]]]:
         """(seeds, the cells that have exactly these seeds), the commonest set first."""

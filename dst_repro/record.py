@@ -104,3 +104,12 @@ def read(results: Path, run_id: str) -> Record | None:
         raise first_finding(error, Record).within(str(path)) from None
     except ValueError as error:
         raise UserError(f"{path}: not a record ({error}); delete it and the run is trained again") from None
+
+
+def runtime(results: Path, run_id: str) -> dict[str, Any]:
+    """What `runtime.json` of a run says; empty where there is none."""
+    try:
+        loaded: dict[str, Any] = json.loads((folder(results, run_id) / "runtime.json").read_bytes())
+        return loaded
+    except (OSError, ValueError):
+        return {}

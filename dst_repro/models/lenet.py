@@ -38,11 +38,11 @@ def lenet_5_caffe(shape: Shape, classes: int, _: object = None) -> nn.Module:
     return nn.Sequential(
         OrderedDict(
             conv1=nn.Conv2d(channels, 20, 5),
-            relu1=nn.ReLU(inplace=True),
             pool1=nn.MaxPool2d(2),
+            relu1=nn.ReLU(inplace=True),  # after pooling: the same values and gradients at a quarter of the work
             conv2=nn.Conv2d(20, 50, 5),
-            relu2=nn.ReLU(inplace=True),
             pool2=nn.MaxPool2d(2),
+            relu2=nn.ReLU(inplace=True),
             flatten=nn.Flatten(),
             fc1=nn.Linear(50 * math.prod(edge), 500),
             relu3=nn.ReLU(inplace=True),

@@ -12,8 +12,8 @@ from dst_repro.grid import plan
 SOURCE = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
 
 try:
-    if "suite" not in config:
-        config = read_yaml(Path(SOURCE)) | config
+    if not workflow.overwrite_configfiles:
+        config.update(read_yaml(Path(SOURCE)) | config)
     SUITE = plan(config, SOURCE)
 except UserError as error:
     sys.exit(f"dst_repro: {error}")
@@ -25,6 +25,7 @@ ENVIRONMENT = f"{workflow.basedir}/environment.yml"
 RESULTS = SUITE.file.results_dir
 SUITE_RESULTS = f"{RESULTS}/{SUITE.file.suite}"
 SUITE_FIGURES = f"{SUITE.file.figures_dir}/{SUITE.file.suite}"
+TABLES, FIGURES = SUITE.files("table"), SUITE.files("figure")  # file name -> item
 SUITE_JSON = json.dumps(config, sort_keys=True)
 
 
@@ -33,16 +34,3 @@ wildcard_constraints:
     hash=r"[0-9a-f]{10}",
     dataset=r"[a-z0-9-]+",
     item=r"[a-z0-9.-]+",
-
-
-# File name -> "paper/item" of every table and figure that the suite selects.
-TABLES = {
-    key.replace("/", "-"): key
-    for key, item in SUITE.items.items()
-    if item.kind == "table"
-}
-FIGURES = {
-    key.replace("/", "-"): key
-    for key, item in SUITE.items.items()
-    if item.kind == "figure"
-}

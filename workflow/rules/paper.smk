@@ -1,13 +1,4 @@
-def item_json(items):
-    """A rule parameter: a changed item is drawn again, and nothing else."""
-    return lambda wildcards: SUITE.items[items[wildcards.item]].model_dump_json()
-
-
-def item_title(items):
-    """What the report's index calls it."""
-    return lambda wildcards: {"item": SUITE.items[items[wildcards.item]].title}
-
-
+# The whole item is a parameter: a changed item is drawn again, and nothing else.
 rule table:
     input:
         rules.aggregate.output,
@@ -16,7 +7,9 @@ rule table:
             f"{SUITE_RESULTS}/{{item}}.html",
             caption="../report/item.rst",
             category="Tables",
-            labels=item_title(TABLES),
+            labels=lambda wildcards: {
+                "item": SUITE.items[TABLES[wildcards.item]].title
+            },
         ),
         multiext(f"{SUITE_RESULTS}/{{item}}", ".csv", ".md", ".tex"),
     log:
@@ -27,7 +20,8 @@ rule table:
         ENVIRONMENT
     params:
         name=lambda wildcards: TABLES[wildcards.item],
-        item=item_json(TABLES),
+        item=lambda wildcards: SUITE.items[TABLES[wildcards.item]].model_dump_json(),
+        caption=lambda wildcards: SUITE.items[TABLES[wildcards.item]].caption,
         suite=SUITE_JSON,
         source=SOURCE,
     message:
@@ -44,7 +38,9 @@ rule figure:
             f"{SUITE_FIGURES}/{{item}}.svg",
             caption="../report/item.rst",
             category="Figures",
-            labels=item_title(FIGURES),
+            labels=lambda wildcards: {
+                "item": SUITE.items[FIGURES[wildcards.item]].title
+            },
         ),
         multiext(f"{SUITE_FIGURES}/{{item}}", ".pdf", ".png", ".csv"),
     log:
@@ -55,7 +51,8 @@ rule figure:
         ENVIRONMENT
     params:
         name=lambda wildcards: FIGURES[wildcards.item],
-        item=item_json(FIGURES),
+        item=lambda wildcards: SUITE.items[FIGURES[wildcards.item]].model_dump_json(),
+        caption=lambda wildcards: SUITE.items[FIGURES[wildcards.item]].caption,
         suite=SUITE_JSON,
         source=SOURCE,
     message:
