@@ -38,6 +38,8 @@ EXPERIMENT = {
 class Project:
     """The copy, and what a person would do with it."""
 
+    environment_extra: dict[str, str] = {}
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for part in PARTS:
@@ -86,7 +88,8 @@ class Project:
         return self.folder / name
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        own = {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"}
+        return {**os.environ, **own, **self.environment_extra}
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """`python ARGUMENTS` in the project, output captured."""

@@ -1,5 +1,6 @@
 # The suite, its folders, and how rules call the package. All logic is in dst_repro, where tests reach it.
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from dst_repro.files import read_yaml
 from dst_repro.fingerprint import fingerprint
 from dst_repro.grid import plan
 
-SOURCE = ", ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml"
+SOURCE = ", ".join(map(os.path.relpath, workflow.overwrite_configfiles)) or "config/config.yaml"
 
 try:
     if not workflow.overwrite_configfiles:
