@@ -1,0 +1,99 @@
+"""The files around the package say the same things."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from dst_repro import __version__, cli
+
+ROOT = Path(__file__).parents[2]
+PINS = {
+    line.split("==")[0].lower().replace("_", "-"): Version(line.split("==")[1])
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if "==" in line and not line.startswith("#")
+}
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ASKED_FOR = ("torch", "torchvision", "pandas", "matplotlib", "seaborn", "snakemake", "pytest")
+
+
+def requirements() -> list[Requirement]:
+    texts = [*PROJECT["dependencies"], *(r for extra in PROJECT["optional-dependencies"].values() for r in extra)]
+    return [r for r in map(Requirement, texts) if r.name != "dst_repro"]
+
+
+@pytest.mark.parametrize("requirement", requirements(), ids=lambda r: r.name)
+def test_every_dependency_is_pinned_to_a_version_that_it_allows(requirement: Requirement) -> None:
+    assert requirement.specifier.contains(PINS[requirement.name.lower()])
+
+
+def test_the_required_packages_are_dependencies() -> None:
+    assert set(ASKED_FOR) <= {r.name for r in requirements()}
+
+
+def test_pins_stand_in_one_place() -> None:
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip == ["-c constraints.txt", "-e .[dev]"]
+    outside_pip = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    assert outside_pip == [f"python {PROJECT['requires-python']}", "pip"]
+    assert "-c constraints.txt" in (ROOT / "Makefile").read_text()
+
+
+def test_pins_work_with_every_build_of_torch() -> None:
+    text = (ROOT / "constraints.txt").read_text()
+    assert "--hash" not in text
+    assert not any(version.local for version in PINS.values())
+    assert not any(name.startswith(("nvidia", "triton")) for name in PINS)
+
+
+def test_one_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+
+
+def test_the_schemas_of_the_config_files_are_those_of_the_models(tmp_path: Path) -> None:
+    assert cli.main(["schema", "--out", str(tmp_path)]) == 0
+    written = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    kept = {path.name: path.read_text() for path in (ROOT / "workflow/schemas").iterdir()}
+    assert kept == written, "run `make schema`"
+
+
+def test_every_config_file_is_read_and_its_runs_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dst_repro.grid import load_suite
+
+    monkeypatch.chdir(ROOT)
+    for path in sorted((ROOT / "config").glob("*.yaml")):
+        suite = load_suite(path)
+        assert suite.file.suite == ("quickstart" if path.stem == "config" else path.stem)
+        assert suite.items
+
+
+def test_the_quickstart_is_as_large_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    from dst_repro.grid import load_suite
+
+    monkeypatch.chdir(ROOT)
+    runs = load_suite(ROOT / "config/config.yaml").runs.values()
+    assert len(runs) >= 90
+    assert len({run.method for run in runs}) >= 6
+    assert len({run.model for run in runs}) >= 2
+    assert len({run.density for run in runs} - {None}) >= 3
+    assert len({run.seed for run in runs}) >= 3
+    numbers = re.findall(r"(\d+) runs", (ROOT / "README.md").read_text())
+    assert str(len(runs)) in numbers
+
+
+def test_planning_does_not_import_torch() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, dst_repro.grid as g; from pathlib import Path; g.load_suite(Path('config/config.yaml'))"
+    check = f"{code}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # fills the cache of the catalogue
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0

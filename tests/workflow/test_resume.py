@@ -1,0 +1,78 @@
+"""A run killed in its middle goes on from its last epoch, and ends with the bits of an undisturbed one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import Project
+
+METHODS = [
+    {"method": "dst", "method_params": {"alpha": 0.001}, "step_history": 60},
+    {"method": "rigl", "density": 0.1, "method_params": {"update_period": 7}},
+]
+EPOCHS = 25
+
+
+def experiment(settings: dict[str, object]) -> dict[str, object]:
+    base = {"dataset": "digits", "model": "lenet-300-100", "learning_rate": 0.05, "epochs": EPOCHS, "validation": 0.1}
+    return {"experiment": "tiny", "title": "One cell", "base": base, "blocks": [{"set": {**settings, "seed": 3}}]}
+
+
+def files(project: Project) -> dict[str, bytes]:
+    folders = project.folder.glob("results/runs/*")
+    return {f"{d.name}/{n}": (d / n).read_bytes() for d in folders for n in ("record.json", "history.parquet")}
+
+
+def kill_in_the_middle(project: Project) -> None:
+    """Start snakemake, wait for the second checkpoint, and kill it with everything that it started."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "snakemake", "--cores", "1"],
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    seen: set[int] = set()
+    deadline = time.monotonic() + 120
+    while len(seen) < 2:
+        assert time.monotonic() < deadline
+        assert process.poll() is None, "the run ended before it could be killed"
+        for path in project.folder.glob("results/.checkpoints/*.pt"):
+            seen.add(path.stat().st_mtime_ns)
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.parametrize("settings", METHODS, ids=lambda s: s["method"])
+def test_kill_and_go_on(tmp_path: Path, settings: dict[str, object]) -> None:
+    projects = []
+    for name in ("undisturbed", "killed"):
+        (tmp_path / name).mkdir()
+        projects.append(Project(tmp_path / name))
+        projects[-1].write_experiment(experiment(settings))
+    undisturbed, killed = projects
+
+    kill_in_the_middle(killed)
+    assert files_of_finished(killed) == []
+    killed.snakemake("--unlock")
+    killed.snakemake()
+    undisturbed.snakemake()
+
+    (runtime,) = killed.folder.glob("results/runs/*/runtime.json")
+    assert 0 < json.loads(runtime.read_text())["resumed_at_epoch"] < EPOCHS
+    assert files(killed) == files(undisturbed)
+    assert not list(killed.folder.glob("results/.checkpoints/*"))
+
+
+def files_of_finished(project: Project) -> list[Path]:
+    return list(project.folder.glob("results/runs/*/record.json"))
