@@ -45,8 +45,9 @@ class GMP(Masked):
 
     def after_step(self, step: int) -> None:
         done = step + 1
-        periodic = self.begin <= done < self.end and (done - self.begin) % self.params.update_period == 0
-        if periodic or done == self.end:
+        if done == self.end:
+            self.prune(self.context.density)  # not 1 - sparsity, whose rounding can cost a weight
+        elif self.begin <= done < self.end and (done - self.begin) % self.params.update_period == 0:
             self.prune(1 - cubic_sparsity(1 - self.context.density, done, self.begin, self.end))
 
     @torch.no_grad()
@@ -54,8 +55,10 @@ class GMP(Masked):
         """Keep the largest magnitudes among the weights that are still active."""
         magnitude = {name: m.weight.abs() for name, m in self.modules.items()}
         if self.params.scope != "global":
-            kept = counts({n: tuple(w.shape) for n, w in magnitude.items()}, density, self.params.scope)
-            self.set_masks({n: highest(w, self._masks[n], kept[n]) for n, w in magnitude.items()})
+            shapes = {n: tuple(w.shape) for n, w in magnitude.items()}
+            kept = counts(shapes, density, self.params.scope)
+            least = counts(shapes, self.context.density, self.params.scope)  # rounding may ask for one fewer now
+            self.set_masks({n: highest(w, self._masks[n], max(kept[n], least[n])) for n, w in magnitude.items()})
             return
         flat = torch.cat([w.flatten() for w in magnitude.values()])
         active = torch.cat([mask.flatten() for mask in self._masks.values()])
