@@ -38,7 +38,7 @@ class Context:
 
     def fraction(self, share: float) -> int:
         """The step at which `share` of the training is done."""
-        return math.floor(share * self.total_steps)
+        return math.floor(share * self.total_steps + 1e-9)  # 0.58 * 100 is 57.99...
 
     def rng(self, *stream: str | int) -> torch.Generator:
         """A CPU generator of the mask stream, e.g. `rng("grow", step, layer)`. Stateless: nothing to checkpoint."""

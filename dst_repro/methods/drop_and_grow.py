@@ -38,9 +38,10 @@ class DropAndGrow(Masked):
         return self.context.steps_per_epoch if given == "epoch" else int(given)
 
     def due(self, steps_done: int) -> bool:
-        """Whether the mask is updated once `steps_done` steps have been taken: never before the first or after the last."""
-        end = min(self.context.fraction(self.params.update_end), self.context.total_steps - 1)
-        return 0 < steps_done <= end and steps_done % self.period == 0
+        """Whether the mask is updated once `steps_done` steps have been taken: at no step before the first or after the
+        last, and while t < T_end (Evci et al. 2020, algorithm 1).
+        """
+        return 0 < steps_done < self.context.fraction(self.params.update_end) and steps_done % self.period == 0
 
     def rate(self, steps_done: int) -> float:
         """The prune rate rho_t."""
