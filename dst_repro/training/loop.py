@@ -57,6 +57,10 @@ class Trainer:
         train_loss = self._train(epoch)
         test_accuracy, test_loss = self.evaluate(self.data.test)
         held_out = self.evaluate(self.data.validation) if self.data.validation is not None else (None, None)
+        step = (epoch + 1) * self.steps_per_epoch
+        for loss in (test_loss, held_out[1]):
+            if loss is not None and not math.isfinite(loss):  # the epoch's last step broke the weights
+                raise Diverged(step, loss)
         layers = self.method.layers().values()
         metrics = Metrics(
             epoch=epoch + 1,
@@ -66,7 +70,6 @@ class Trainer:
             train_loss=train_loss,
             test_loss=test_loss,
         )
-        step = (epoch + 1) * self.steps_per_epoch
         values = metrics.model_dump(exclude={"epoch"}) | {
             "validation_loss": held_out[1],
             "learning_rate": learning_rate(self.config, step - 1, self.steps_per_epoch),
