@@ -103,6 +103,8 @@ def load(config: RunConfig) -> Data:
     if config.validation > 0:
         if held_out == 0:
             raise ConfigError(f"{config.validation} of {len(whole.train)} images is less than one image", "validation")
+        if held_out == len(whole.train):
+            raise ConfigError(f"{config.validation} of {held_out} images leaves none to train on", "validation")
         order = torch.randperm(len(whole.train), generator=generator(config.seed, "split"))
         validation, train = train.take(order[:held_out]), train.take(order[held_out:])
     sha256 = {"train": whole.train.sha256(), "test": whole.test.sha256()}

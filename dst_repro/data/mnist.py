@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ def _read(kind: type[Any], root: Path, folder: str, name: str) -> Source:
     here = raw.is_dir() and any(raw.iterdir())
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"):
+        with FileLock(root / f".{name}.lock") if os.access(root, os.W_OK) else nullcontext():  # e.g. a shared folder
             parts = [kind(str(root), train=train, download=not here) for train in (True, False)]
-    except (OSError, RuntimeError, ValueError, AssertionError, EOFError) as error:
+    except (OSError, RuntimeError, ValueError, LookupError, AssertionError, EOFError) as error:
         what = " ".join(str(error).split()) or type(error).__name__
         if here:
             raise DataError(f"{name}: {raw} does not hold a whole copy ({what}); delete it and fetch it again") from None
