@@ -84,7 +84,7 @@ class Data:
         return replace(self, train=self.train.to(device), validation=held_out, test=self.test.to(device))
 
     def batch(self, images: Tensor) -> Tensor:
-        """Pixels as float32 in [0, 1], the papers' only preparation of MNIST (facts: Liu et al. 2020, released code)."""
+        """Pixels as float32 in [0, 1], the papers' only preparation of MNIST (Liu et al. 2020, released code)."""
         return images.float().div_(self.divisor) if images.dtype == torch.uint8 else images / self.divisor
 
 

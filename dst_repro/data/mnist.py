@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, read by torchvision: found in `DST_DATA` or `./data`, else downloaded, checksums verified."""
+"""MNIST and Fashion-MNIST, read by torchvision: from `DST_DATA` or `./data`, else downloaded, checksums verified."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _read(kind: type[Any], root: Path, folder: str, name: str) -> Source:
     except (OSError, RuntimeError, ValueError, LookupError, AssertionError, EOFError) as error:
         what = " ".join(str(error).split()) or type(error).__name__
         if here:
-            raise DataError(f"{name}: {raw} does not hold a whole copy ({what}); delete it and fetch it again") from None
+            raise DataError(f"{name}: {raw} holds no whole copy ({what}); delete it and fetch it again") from None
         raise DataError(
             f"{name}: not found in {raw} and the download failed ({what}); put the four idx files there, "
             "or set DST_DATA to a folder that has them"

@@ -29,9 +29,9 @@ class DSTParams(Params):
 class DST(Method):
     """Dynamic Sparse Training (Liu et al. 2020)
 
-    Every layer computes with W * S(|W| - t), t one trainable threshold per neuron or filter, starting at 0; the loss has
-    alpha * sum(exp(-t)) added (eq. 4 to 6). Thresholds share the weights' optimiser. A layer that keeps at most 1 % of
-    its weights gets all its thresholds set to zero, their momentum left as it is.
+    Every layer computes with W * S(|W| - t), t one trainable threshold per neuron or filter, starting at 0; the loss
+    has alpha * sum(exp(-t)) added (eq. 4 to 6). Thresholds share the weights' optimiser. A layer that keeps at most 1 %
+    of its weights gets all its thresholds set to zero, their momentum left as it is.
 
     The authors' code differs from the paper (`fidelity: released`): S(0) is 0 instead of 1, evaluation passes may reset
     thresholds too, and weight decay acts on thresholds, which eq. (5) does not have.

@@ -24,9 +24,10 @@ class SETParams(DropAndGrowParams):
 class SET(DropAndGrow):
     """SET, sparse evolutionary training (Mocanu et al. 2018, algorithm 1)
 
-    After every epoch but the last, the fraction zeta (`prune_rate`) of the positive weights closest to zero and the same
-    fraction of the negative ones is dropped, and as many connections are drawn at random; the just dropped may return,
-    at zero. A connection whose weight is exactly zero counts as absent, as in the authors' code, and is drawn anew.
+    After every epoch but the last, the fraction zeta (`prune_rate`) of the positive weights closest to zero and the
+    same fraction of the negative ones is dropped, and as many connections are drawn at random; the just dropped may
+    return, at zero. A connection whose weight is exactly zero counts as absent, as in the authors' code, and is drawn
+    anew.
     `fidelity: released` also forgets all momentum at every update: their training loop builds a new optimiser.
     """
 

@@ -17,12 +17,12 @@ def random_mask(shape: torch.Size, kept: int, rng: torch.Generator) -> Tensor:
 
 
 def lowest(score: Tensor, among: Tensor, n: int) -> Tensor:
-    """Boolean mask of the `n` positions with the lowest score where `among` is True; all of them if there are fewer."""
+    """Boolean mask of the `n` positions with the lowest score where `among` is True; all if there are fewer."""
     return _extreme(score, among, n, largest=False)
 
 
 def highest(score: Tensor, among: Tensor, n: int) -> Tensor:
-    """Boolean mask of the `n` positions with the highest score where `among` is True; all of them if there are fewer."""
+    """Boolean mask of the `n` positions with the highest score where `among` is True; all if there are fewer."""
     return _extreme(score, among, n, largest=True)
 
 

@@ -1,4 +1,4 @@
-"""A checkpoint after every epoch, at a path that no rule declares: it outlives a killed job and goes when the run ends."""
+"""A checkpoint after every epoch, at a path that no rule declares: it outlives a killed job, and ends with the run."""
 
 from __future__ import annotations
 

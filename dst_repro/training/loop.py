@@ -21,7 +21,7 @@ from dst_repro.training.optimisation import build_optimizer, learning_rate, set_
 EVALUATION_BATCH = 1000
 
 
-class Diverged(Exception):
+class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
     """The loss became infinite or not a number. `step` counts from 1."""
 
     def __init__(self, step: int, loss: float) -> None:
@@ -132,7 +132,7 @@ class Trainer:
         return int(correct) / len(part), float(loss) / len(part)
 
     def selection(self) -> Selection:
-        """Last epoch, best on validation, best on test; the best ones among epochs as sparse as asked, earliest first."""
+        """Last epoch, best on validation, best on test: the earliest best of the epochs that are as sparse as asked."""
         at_target = [metrics for metrics, eligible in self.epochs if eligible]
         held_out = [m for m in at_target if m.validation_accuracy is not None]
         return Selection(
