@@ -167,7 +167,7 @@ def comparison(frames: Frames, numbers: pd.DataFrame | None = None) -> pd.DataFr
         rows.append(base | answer)
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     texts = [name for name, kind in COLUMNS.items() if kind == "str"]
-    frame[texts] = frame[texts].fillna("")
+    frame[texts] = frame[texts].astype(object).fillna("")
     return frame.astype(COLUMNS)
 
 
