@@ -1,0 +1,62 @@
+"""The caption of an item: what its author says, then what the runs themselves say."""
+
+from __future__ import annotations
+
+from dst_repro.aggregate import Frames
+from dst_repro.grid import Item
+from dst_repro.tables.cells import Cell, cells, gaps, select
+
+SHOWN = 6
+"""So many incomplete cells are named one by one; the table's CSV names them all."""
+
+
+def statements(frames: Frames, item: Item) -> list[str]:
+    """What must stand wherever an item's runs are shown, one sentence each: reductions, odd data, unfinished runs."""
+    every, where = frames.of(item.experiments).runs, item.params.get("where", {})
+    runs = select(every, where)
+    out: list[str] = []
+    for text, group in runs[runs["reduced"].fillna("") != ""].groupby("reduced"):
+        share = "" if len(group) == len(runs) else f" ({len(group)} of {len(runs)} runs)"
+        out.append(f"Reduced{share}: {str(text).rstrip('.')}.")
+    noted = runs[runs["note"].fillna("") != ""]
+    for (dataset, note), _ in noted.groupby(["dataset", "note"]):
+        out.append(f"Data, {dataset}: {str(note).rstrip('.')}.")
+    out += _unfinished(cells(every, where))
+    if stale := int(runs["stale"].sum()):
+        out.append(f"{stale} of {len(runs)} runs were trained with an earlier version of the source.")
+    return out
+
+
+def _unfinished(known: list[Cell]) -> list[str]:
+    incomplete = [cell for cell in known if len(cell.finished) < cell.planned]
+    if not incomplete:
+        return []
+    planned, finished = (sum(counts) for counts in zip(*((c.planned, len(c.finished)) for c in known), strict=True))
+    if len(incomplete) > SHOWN:
+        counts = [f"{n} {s}" for s in ("diverged", "failed", "missing") if (n := _count(incomplete, s))]
+        return [f"{planned - finished} of {planned} runs are not finished: {', '.join(counts)}."]
+    return [f"Not finished: {'; '.join(f'{_name(cell)}: {gaps(cell)}' for cell in incomplete)}."]
+
+
+def _seeds(known: list[Cell]) -> str:
+    """`Seeds: 3.`, or by model where their number differs."""
+    counts: dict[int, list[str]] = {}
+    for cell in known:
+        counts.setdefault(cell.planned, []).append(cell.model)
+    parts = [f"{n} ({', '.join(dict.fromkeys(models))})" if len(counts) > 1 else f"{n}" for n, models in counts.items()]
+    return f"Seeds: {'; '.join(parts)}." if parts else ""
+
+
+def _count(known: list[Cell], status: str) -> int:
+    return sum(int((cell.runs["status"] == status).sum()) for cell in known)
+
+
+def _name(cell: Cell) -> str:
+    return " ".join(word for word in (cell.model, cell.method, cell.setting) if word)
+
+
+def caption(frames: Frames, item: Item) -> str:
+    """The full caption of an item, one paragraph of plain text: for tables, the report and Snakemake's report."""
+    beside = f"To stand beside the paper's {item.reproduces}." if item.reproduces else ""
+    seeds = _seeds(cells(frames.of(item.experiments).runs, item.params.get("where", {})))
+    return " ".join(part for part in (" ".join(item.caption.split()), seeds, beside, *statements(frames, item)) if part)

@@ -1,0 +1,148 @@
+"""The cells of an item as tables and figures show them: their names, their values, and the seeds that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from dst_repro.aggregate import RUNS
+from dst_repro.errors import UserError, did_you_mean
+from dst_repro.registry import Params
+
+Where = dict[str, list[str | int | float | bool]]
+
+SILENT = {"seed", "threads", "step_history"}
+"""Fields that tell no two cells apart in the eyes of a reader."""
+
+
+class Selected(Params):
+    """Parameters of every item: which of the runs of its experiments it shows."""
+
+    where: Where = Field(default_factory=dict)
+    """Field -> the values to show. Runs without a value for the field (dense has no density) pass."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration, its planned runs sorted by seed."""
+
+    dataset: str
+    model: str
+    method: str
+    setting: str
+    """What tells it from other cells of its method: `5 %` is its density target, `alpha 0.001` a parameter."""
+    runs: pd.DataFrame
+
+    @property
+    def id(self) -> str:
+        return str(self.runs["cell"].iloc[0])
+
+    @property
+    def planned(self) -> int:
+        return len(self.runs)
+
+    @property
+    def finished(self) -> pd.DataFrame:
+        return self.runs[self.runs["status"] == "finished"]
+
+    def field(self, name: str) -> str:
+        """A row or column label: one of the four names above, or any field of the configuration."""
+        if name in ("dataset", "model", "method", "setting"):
+            return str(getattr(self, name))
+        if name not in self.runs.columns:
+            raise UserError(f"no field '{name}' in the runs{did_you_mean(name, map(str, self.runs.columns))}")
+        return percent(self.runs[name].iloc[0]) if name == "density" else plain(self.runs[name].iloc[0])
+
+
+def plain(value: Any) -> str:
+    """A field as text: 0.0005, `original`, nothing for a missing value."""
+    if value is None or value is pd.NA or value != value:
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def percent(share: float) -> str:
+    """A share of 1 as `5 %`; nothing for a missing value."""
+    return f"{100 * share:g} %" if share == share else ""
+
+
+def select(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """Only runs that satisfy all conditions. Raises `UserError` for a field that no run can have."""
+    for name, allowed in where.items():
+        if name in runs.columns:
+            words = {plain(v) for v in (float(v) if type(v) is int else v for v in allowed)} | {""}
+            runs = runs[runs[name].map(plain).isin(words)]
+        elif "_params." not in name:  # a parameter that none of these methods has is no misspelling
+            raise UserError(f"where: no field '{name}'{did_you_mean(name, map(str, runs.columns))}")
+    return runs
+
+
+def _varying(firsts: pd.DataFrame) -> dict[str, list[str]]:
+    """Method -> the fields in which its cells on one model differ, in the order of the columns."""
+    fields = [str(c) for c in firsts.columns if c not in RUNS.columns and c not in SILENT]
+    found: dict[str, list[str]] = {}
+    for (_, _, method), group in firsts.groupby(["dataset", "model", "method"]):
+        known = found.setdefault(str(method), [])
+        known += [f for f in fields if f not in known and group[f].map(plain).nunique() > 1]
+    return found
+
+
+def _setting(first: pd.Series[Any], fields: Iterable[str]) -> str:
+    words = [f"{field.rpartition('.')[2]} {plain(first[field])}" for field in fields if plain(first[field])]
+    return ", ".join([w for w in (percent(first["density"]),) if w] + words)
+
+
+def cells(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]] | None = None) -> list[Cell]:
+    """The cells that pass `where`: by data set and model, dense first, by method, density falling, parameters rising.
+
+    Their settings tell them from all cells in `runs`, so that a name does not depend on what else is shown.
+    """
+    varying = _varying(runs.drop_duplicates("cell"))
+    runs = select(runs, where or {})
+    firsts = runs.drop_duplicates("cell")
+
+    def key(first: pd.Series[Any]) -> tuple[Any, ...]:
+        method, density = str(first["method"]), first["density"]
+        words = [plain(first[field]) for field in varying[method]]
+        numbers = [(0, float(w), "") if _is_number(w) else (1, 0.0, w) for w in words]
+        where = (str(first["dataset"]), str(first["model"]), method != "dense", method)
+        return (*where, -density if density == density else 0.0, numbers)
+
+    ordered = sorted((first for _, first in firsts.iterrows()), key=key)
+    return [
+        Cell(
+            str(first["dataset"]),
+            str(first["model"]),
+            str(first["method"]),
+            _setting(first, varying[str(first["method"])]),
+            runs[runs["cell"] == first["cell"]].sort_values("seed"),
+        )
+        for first in ordered
+    ]
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def gaps(cell: Cell, without_value: Iterable[int] = ()) -> str:
+    """The seeds that do not count, by reason: `s1 diverged, s2 s4 missing`; `all missing` if every seed is."""
+    reasons: dict[str, list[int]] = {}
+    for seed, status in zip(cell.runs["seed"], cell.runs["status"], strict=True):
+        if status != "finished":
+            reasons.setdefault(str(status), []).append(int(seed))
+        elif seed in without_value:
+            reasons.setdefault("without a value", []).append(int(seed))
+    parts = [
+        ("all" if len(seeds) == cell.planned > 1 else " ".join(f"s{seed}" for seed in seeds)) + f" {reason}"
+        for reason, seeds in reasons.items()
+    ]
+    return ", ".join(parts)

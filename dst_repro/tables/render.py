@@ -1,0 +1,146 @@
+"""A table as CSV (long), Markdown, LaTeX (booktabs) and HTML."""
+
+from __future__ import annotations
+
+import html
+import itertools
+import re
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+EMPTY = "no run"
+
+
+@dataclass(frozen=True)
+class Table:
+    """`texts[i][j]` stands in the row labelled `labels[i]`, under the heading `heads[j]` (outer level first)."""
+
+    long: pd.DataFrame
+    """One row a number, with the ids of the runs it comes from."""
+    rows: list[str]
+    heads: list[tuple[str, ...]]
+    labels: list[tuple[str, ...]]
+    texts: list[list[str]]
+
+    def compact(self) -> Table:
+        """Without label columns that are empty in every row."""
+        keep = [i for i in range(len(self.rows)) if any(label[i] for label in self.labels)]
+        labels = [tuple(label[i] for i in keep) for label in self.labels]
+        return replace(self, rows=[self.rows[i] for i in keep], labels=labels)
+
+    @property
+    def levels(self) -> list[list[tuple[str, int]]]:
+        """For each level of the headings: (text, columns it spans), neighbours merged except at the lowest."""
+        depth = len(self.heads[0]) if self.heads else 0
+        return [
+            [(key[-1], len(list(group))) for key, group in itertools.groupby(head[: level + 1] for head in self.heads)]
+            for level in range(depth)
+        ]
+
+
+def csv(table: Table) -> str:
+    return frame_csv(table.long)
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """CSV with one spelling for every number (ten significant digits), so that equal frames are equal files."""
+    return frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+
+
+def markdown(table: Table, title: str, caption: str) -> str:
+    head = [*table.rows, *(", ".join(head) for head in table.heads)]
+    rule = ["---"] * len(table.rows) + ["---:"] * len(table.heads)
+    body = [[*label, *texts] for label, texts in zip(table.labels, table.texts, strict=True)]
+    lines = [[_markdown(word) for word in head], rule, *([_markdown(word) for word in line] for line in body)]
+    grid = "\n".join("| " + " | ".join(line) + " |" for line in lines) if body else EMPTY
+    return f"**{_markdown(title)}**\n\n{grid}\n\n{_markdown(caption)}\n"
+
+
+def _markdown(word: str) -> str:
+    return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", word)
+
+
+LATEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
+    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{MINUS SIGN}": "$-$", "\N{EM DASH}": "---", "\N{EN DASH}": "--",
+}  # fmt: skip
+
+
+def _latex(word: str) -> str:
+    return "".join(LATEX.get(letter, letter) for letter in word)
+
+
+def latex(table: Table, title: str, caption: str, name: str) -> str:
+    """A floating table; it needs the packages booktabs and graphicx. Wide tables shrink to the line."""
+    if not table.labels:
+        inner = EMPTY
+    else:
+        blank = " & ".join([""] * len(table.rows))
+        rows = [" & ".join(_latex(word) for word in table.rows)]
+        head: list[str] = []
+        for number, level in enumerate(table.levels, start=1):
+            lowest = number == len(table.levels)
+            words = [_latex(w) if n == 1 else rf"\multicolumn{{{n}}}{{c}}{{{_latex(w)}}}" for w, n in level]
+            head.append(f"{rows[0] if lowest else blank} & {' & '.join(words)} \\\\")
+            if not lowest:
+                head.append(_rules(level, len(table.rows)))
+        body: list[str] = []
+        for i, (label, texts) in enumerate(zip(table.labels, table.texts, strict=True)):
+            same = i > 0 and table.labels[i - 1][0] == label[0]
+            if i > 0 and not same:
+                body.append(r"\addlinespace")
+            words = ["" if same and len(label) > 1 else label[0], *label[1:], *texts]
+            body.append(" & ".join(_latex(word) for word in words) + r" \\")
+        columns = "l" * len(table.rows) + "r" * len(table.heads)
+        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *head, r"\midrule", *body, r"\bottomrule"]
+        inner = "\n".join([*lines, r"\end{tabular}"])
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\caption{{\textbf{{{_latex(title)}.}} {_latex(caption)}}}",
+        rf"\label{{tab:{name}}}", r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", inner + "}",
+        r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def _rules(level: list[tuple[str, int]], before: int) -> str:
+    """One short rule under each merged heading."""
+    out, column = [], before + 1
+    for _, span in level:
+        out.append(rf"\cmidrule(lr){{{column}-{column + span - 1}}}")
+        column += span
+    return "".join(out)
+
+
+STYLE = (
+    "table{border-collapse:collapse;font:14px/1.4 system-ui,sans-serif}caption{text-align:left;max-width:60em;"
+    "padding-bottom:.6em}th,td{padding:.2em .8em;white-space:nowrap}thead tr:last-child th,tbody tr:last-child>*"
+    "{border-bottom:1px solid}thead tr:first-child th{border-top:1px solid}td{text-align:right}"
+    "tbody th{text-align:left;font-weight:normal}"
+)
+
+
+def html_fragment(table: Table, title: str, caption: str) -> str:
+    """The `<table>` alone, for a page that has a style of its own."""
+    top = f"<caption><strong>{html.escape(title)}.</strong> {html.escape(caption)}</caption>"
+    if not table.labels:
+        return f"<table>{top}<tbody><tr><td>{EMPTY}</td></tr></tbody></table>\n"
+    head = []
+    for number, level in enumerate(table.levels):
+        first = [f'<th rowspan="{len(table.levels)}" scope="col">{html.escape(w)}</th>' for w in table.rows]
+        spans = [f'<th colspan="{n}" scope="{"col" if n == 1 else "colgroup"}">{html.escape(w)}</th>' for w, n in level]
+        head.append("<tr>" + "".join((first if number == 0 else []) + spans) + "</tr>")
+    body = [
+        "<tr>" + "".join(f'<th scope="row">{html.escape(word)}</th>' for word in label)
+        + "".join(f"<td>{html.escape(word)}</td>" for word in texts) + "</tr>"
+        for label, texts in zip(table.labels, table.texts, strict=True)
+    ]  # fmt: skip
+    parts = ["<table>", top, "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>", "</table>", ""]
+    return "\n".join(parts)
+
+
+def html_page(table: Table, title: str, caption: str) -> str:
+    """A whole page, for a browser."""
+    head = f'<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n<style>{STYLE}</style>'
+    body = html_fragment(table, title, caption)
+    return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}</body>\n</html>\n'
