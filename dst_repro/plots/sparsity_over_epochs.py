@@ -1,0 +1,86 @@
+"""What is kept and how well it does, epoch by epoch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from dst_repro.aggregate import Frames
+from dst_repro.plots import style
+from dst_repro.plots.curves import network_curves
+from dst_repro.registry import plots
+from dst_repro.tables.cells import Selected
+
+Metric = Literal["density", "test_accuracy", "validation_accuracy"]
+LABELS = {
+    "density": "weights kept (%)",
+    "test_accuracy": "test accuracy (%)",
+    "validation_accuracy": "validation accuracy (%)",
+}
+
+
+class SparsityParams(Selected):
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1)] = ("density", "test_accuracy")
+    log: bool = True
+    """Whether the axis of the density is logarithmic."""
+
+
+@plots.register("sparsity-over-epochs", SparsityParams)
+class SparsityOverEpochs:
+    """Density and accuracy over epochs, the dense line beside; mean over seeds, band from the lowest to the highest"""
+
+    @staticmethod
+    def frame(frames: Frames, params: SparsityParams) -> pd.DataFrame:
+        """One row a (cell, metric, epoch); mean, std, lowest and highest seed in percent."""
+        curves = [network_curves(frames, params.where, metric) for metric in params.metrics]
+        found = [curve for curve in curves if len(curve)]
+        return pd.concat(found, ignore_index=True) if found else curves[0]
+
+    @staticmethod
+    def figure(frame: pd.DataFrame, params: SparsityParams) -> Figure:
+        looks = style.looks(frame)
+        columns = style.facets(frame)
+        size = (style.WIDTH if len(columns) > 1 else style.WIDTH / 2 + 0.3, 1.9 * len(params.metrics) + 0.5)
+        figure = Figure(figsize=size)
+        grid = figure.subplots(len(params.metrics), len(columns), squeeze=False, sharex="col", sharey="row")
+        for metric, line in zip(params.metrics, grid, strict=True):
+            for (title, rows), axes in zip(columns, line, strict=True):
+                _draw(axes, rows[rows["metric"] == metric], looks)
+                if metric == params.metrics[0]:
+                    axes.set_title(title)
+            line[0].set_ylabel(LABELS[metric])
+            _scale(line[0], frame[frame["metric"] == metric], metric, params.log)
+        for axes in grid[-1]:
+            axes.set_xlabel("epoch")
+            style.whole_numbers(axes)
+        style.legend(figure, [look.line() for look in looks.values()])
+        return figure
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], style.Look]) -> None:
+    for number, ((method, setting), curve) in enumerate(style.settings(rows)):
+        look = looks[method, setting]
+        style.spread(axes, curve, "epoch", look.colour)
+        every = max(1, len(curve) // 6)
+        # markers start one apart, so that they show where curves lie on one another
+        axes.plot(curve["epoch"], curve["mean"], color=look.colour, linestyle=look.stroke,
+                  marker=None if method == "dense" else look.marker, markevery=(number % every, every))  # fmt: skip
+
+
+def _scale(axes: Axes, rows: pd.DataFrame, metric: str, log: bool) -> None:
+    """Log for densities; accuracies from where the curves are after a quarter of training, not from chance level."""
+    if metric == "density":
+        if log:
+            style.log_percent(axes)
+            axes.set_ylim(0.8 * rows.loc[rows["mean"] > 0, "mean"].min(), 115)
+        else:
+            axes.set_ylim(0, 103)
+        return
+    later = rows[rows["epoch"] >= rows["epoch"].max() / 4]
+    low, high = later["mean"].min(), rows["mean"].max()
+    margin = max(0.08 * (high - low), 0.2)
+    axes.set_ylim(low - margin, min(high + 2 * margin, 100 + margin / 2))

@@ -1,0 +1,148 @@
+"""One style for every figure: a colour and a marker a method, a line style a setting, sizes for print."""
+
+from __future__ import annotations
+
+import hashlib
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from dst_repro.aggregate import Frames
+
+WIDTH = 7.0  # inches: the text width of a two-column paper
+FACET = ["dataset", "model"]
+CELL = [*FACET, "method", "setting", "cell"]
+
+# Okabe and Ito's colours, safe for colour-blind readers, without the yellow that vanishes on white; dense is black.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
+STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
+KNOWN = ("dst", "rigl", "gmp", "set", "static", "snfs")
+"""Methods that share no colour. Any other method takes the colour and the marker that its slug hashes to."""
+
+RC: Any = {
+    **sns.plotting_context("paper", rc={
+        "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+        "legend.fontsize": 7, "legend.title_fontsize": 7, "lines.linewidth": 1.3, "lines.markersize": 4,
+    }),
+    **sns.axes_style("ticks", rc={"axes.grid": True, "grid.color": "0.9", "grid.linewidth": 0.5}),
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
+    "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
+    "legend.frameon": False, "legend.handlelength": 2.6,
+    "figure.constrained_layout.use": True, "savefig.dpi": 200, "pdf.fonttype": 42, "svg.hashsalt": "dst_repro",
+}  # fmt: skip
+
+
+class Plot(Protocol):
+    """A figure in two parts: what is drawn, and how. The frame is published beside the figure."""
+
+    @staticmethod
+    def frame(frames: Frames, params: Any) -> pd.DataFrame:
+        """Tidy rows, exactly those that are drawn; none if no run has finished. Shares are in percent."""
+
+    @staticmethod
+    def figure(frame: pd.DataFrame, params: Any) -> Figure:
+        """The drawing of a frame that has rows."""
+
+
+class Look(NamedTuple):
+    """How a cell is drawn."""
+
+    colour: str
+    marker: str
+    stroke: Any
+    label: str
+
+    def line(self) -> Line2D:
+        """A sample for the legend."""
+        marker = None if self.label == "dense" else self.marker
+        return Line2D([], [], color=self.colour, marker=marker, linestyle=self.stroke, label=self.label)
+
+
+def colour(method: str) -> str:
+    """Black for dense, else a fixed colour: it does not depend on which other methods are drawn, or exist."""
+    return "#000000" if method == "dense" else COLOURS[_place(method, "colour") % len(COLOURS)]
+
+
+def marker(method: str) -> str:
+    return MARKERS[_place(method, "marker") % len(MARKERS)]
+
+
+def _place(method: str, what: str) -> int:
+    if method in KNOWN:
+        return KNOWN.index(method)
+    return int.from_bytes(hashlib.sha256(f"{what} {method}".encode()).digest()[:4])
+
+
+def looks(frame: pd.DataFrame) -> dict[tuple[str, str], Look]:
+    """(method, setting) -> its look, dense first; the settings of a method differ in stroke."""
+    found: dict[tuple[str, str], Look] = {}
+    pairs = frame[["method", "setting"]].drop_duplicates().itertuples(index=False, name=None)
+    settings: dict[str, int] = {}
+    for method, setting in sorted(pairs, key=lambda pair: pair[0] != "dense"):  # stable: the order of the frame
+        number = settings[method] = settings.get(method, -1) + 1
+        stroke = (0, (2, 1)) if method == "dense" and number == 0 else STROKES[number % len(STROKES)]
+        label = f"{method} {setting}".strip()
+        found[method, setting] = Look(colour(method), marker(method), stroke, label)
+    return found
+
+
+def facets(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    """(title, rows) of each data set and model, in the order of the frame."""
+    several = frame["dataset"].nunique() > 1
+    groups = frame.groupby(FACET, sort=False)
+    return [(f"{dataset}, {model}" if several else str(model), rows) for (dataset, model), rows in groups]
+
+
+def settings(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
+    """((method, setting), rows) of each cell of a facet, in the order of the frame."""
+    return [((str(m), str(s)), cell) for (m, s), cell in rows.groupby(["method", "setting"], sort=False)]
+
+
+def legend(figure: Any, handles: Sequence[Any], title: str | None = None) -> None:
+    """Above all axes, outside of them."""
+    columns = min(len(handles), 6)
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2, title=title)
+
+
+def log_percent(axes: Axes, axis: str = "y") -> None:
+    """A logarithmic axis of percentages with plain numbers at 1, 2 and 5."""
+    which = axes.yaxis if axis == "y" else axes.xaxis
+    (axes.set_yscale if axis == "y" else axes.set_xscale)("log")
+    which.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    which.set_minor_formatter(NullFormatter())
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Ticks of the x axis (epochs, steps) at whole numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+
+
+def spread(axes: Axes, rows: pd.DataFrame, x: str, colour: str) -> None:
+    """The band from the lowest to the highest seed; unlike mean ± std it never leaves the possible values."""
+    axes.fill_between(rows[x], rows["low"], rows["high"], color=colour, alpha=0.15, lw=0)
+
+
+def empty(message: str) -> Figure:
+    """A figure that says why it shows nothing."""
+    figure = Figure(figsize=(WIDTH / 2, 1.2))
+    figure.text(0.5, 0.5, message, ha="center", va="center")
+    return figure
+
+
+def footnotes(figure: Figure, statements: Iterable[str]) -> None:
+    """Sentences below the axes, in small letters; the figure grows by their height."""
+    width, height = figure.get_size_inches()
+    lines = [line for text in statements for line in textwrap.wrap(text, int(width * 18))]
+    if lines:
+        figure.set_size_inches(width, height + 0.12 * len(lines))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.3", linespacing=1.2)

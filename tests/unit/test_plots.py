@@ -1,0 +1,142 @@
+"""Figures: their frames worked out by hand, their colours, and that each is drawn whatever the runs are."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+from matplotlib.colors import to_rgb
+
+from dst_repro import draw, registry
+from dst_repro.aggregate import Frames
+from dst_repro.grid import Item, load_paper
+from dst_repro.plots import style
+from dst_repro.plots.accuracy_vs_density import AccuracyVsDensity, TradeOffParams
+from dst_repro.plots.curves import layer_curves, network_curves
+from dst_repro.plots.layer_ratio_steps import LayerRatioSteps, StepParams
+
+_spec = importlib.util.spec_from_file_location("small_frames", Path(__file__).with_name("test_tables.py"))
+assert _spec is not None
+assert _spec.loader is not None
+small = importlib.util.module_from_spec(_spec)
+sys.modules["small_frames"] = small
+_spec.loader.exec_module(small)
+
+PLOTS = sorted(registry.plots.discover())
+
+
+def frames() -> Frames:
+    found: Frames = small.frames(*small.SMALL)
+    return found
+
+
+def figure(builder: str, **params: Any) -> Item:
+    return Item(kind="figure", builder=builder, experiments=["e"], title="T", caption="C", params=params)
+
+
+def test_curves_are_means_over_finished_seeds() -> None:
+    rows = network_curves(frames(), {}, "test_accuracy").set_index(["method", "setting", "epoch"])
+    # epoch 1: 60 % and one point a seed. set at 10 %: seeds 0 and 2, so 60 and 62, variance 2/1
+    row = rows.loc[("set", "10 %", 1)]
+    assert (row["mean"], row["low"], row["high"]) == pytest.approx((61, 60, 62))
+    assert row["std"] == pytest.approx(math.sqrt(2))
+    assert (row["n"], row["planned"]) == (2, 3)
+    assert math.isnan(rows.loc[("set", "5 %", 1), "std"])
+
+
+def test_density_is_counted_from_the_layers_and_begins_before_training() -> None:
+    rows = network_curves(frames(), {}, "density")
+    assert list(rows[rows["method"] == "dense"]["epoch"]) == [0, 1, 2]
+    assert list(rows[rows["method"] == "dense"]["mean"]) == pytest.approx([100, 50, 100 / 3])
+
+
+def test_layers_keep_the_order_of_the_network() -> None:
+    rows = layer_curves(frames(), {"method": ["dense"]}, "kept", "epoch")
+    assert list(rows["layer"]) == ["fc1"] * 3 + ["fc2"] * 3
+    assert list(rows["numel"].unique()) == [80, 20]
+
+
+def test_steps_are_percent_of_the_layer() -> None:
+    rows = LayerRatioSteps.frame(frames(), StepParams(where={"density": [0.1]}))
+    assert set(rows["method"]) == {"set"}
+    assert list(rows[rows["layer"] == "fc1"]["mean"]) == pytest.approx([100 * (80 - s) / 80 for s in range(1, 6)])
+
+
+def test_points_of_the_trade_off() -> None:
+    rows = AccuracyVsDensity.frame(frames(), TradeOffParams())
+    mean = rows[(rows["setting"] == "10 %") & (rows["what"] == "mean")].iloc[0]
+    assert (mean["density"], mean["accuracy"], mean["n"]) == pytest.approx((10, 95.5, 2))
+    assert mean["accuracy_std"] == pytest.approx(math.sqrt(0.5))
+    assert list(rows[(rows["setting"] == "10 %") & (rows["what"] == "run")]["seed"]) == [0, 2]
+
+
+def test_colours_do_not_depend_on_the_other_methods() -> None:
+    every = style.looks(AccuracyVsDensity.frame(frames(), TradeOffParams()))
+    alone = style.looks(AccuracyVsDensity.frame(frames(), TradeOffParams(where={"method": ["set"]})))
+    assert every["set", "10 %"].colour == alone["set", "10 %"].colour == style.colour("set")
+    assert every["dense", ""].colour == "#000000"
+    assert alone["set", "10 %"].stroke != alone["set", "5 %"].stroke
+
+
+def test_known_methods_differ_in_colour_and_marker() -> None:
+    assert len({style.colour(m) for m in style.KNOWN}) == len(style.KNOWN)
+    assert len({style.marker(m) for m in style.KNOWN}) == len(style.KNOWN)
+
+
+def test_a_method_nobody_listed_has_a_lasting_look() -> None:
+    assert (style.colour("a-new-method"), style.marker("a-new-method")) == ("#cc79a7", "P")
+
+
+@pytest.mark.parametrize("colour", [*style.COLOURS, "#000000"])
+def test_colours_stand_out_on_white(colour: str) -> None:
+    red, green, blue = ((c / 12.92) if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour))
+    assert 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) > 2.2
+
+
+@pytest.mark.parametrize("builder", PLOTS)
+def test_every_plot_is_drawn_and_says_which_seeds_are_missing(tmp_path: Path, builder: str) -> None:
+    files = draw.item(frames(), figure(builder), tmp_path, "paper/x")
+    assert [path.suffix for path in files] == list(draw.SUFFIXES["figure"])
+    ET.parse(tmp_path / "paper/x.svg")
+    assert (tmp_path / "paper/x.pdf").read_bytes().startswith(b"%PDF")
+    assert len((tmp_path / "paper/x.csv").read_text().splitlines()) > 3
+    assert "s1 diverged" in (tmp_path / "paper/x.svg").read_text()  # text is drawn as paths, its source as a comment
+
+
+@pytest.mark.parametrize("rows", ["other", "missing"])
+@pytest.mark.parametrize("builder", PLOTS)
+def test_every_plot_says_that_there_is_nothing(tmp_path: Path, builder: str, rows: str) -> None:
+    lost = [small.run("set", seed, None, "missing", density=0.1) for seed in range(3)]
+    shown = small.frames(*(small.OTHER if rows == "other" else lost))
+    draw.item(Frames(shown.runs, shown.history.iloc[:0]), figure(builder), tmp_path, "x")
+    assert draw.NOTHING in (tmp_path / "x.svg").read_text()
+    assert len((tmp_path / "x.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("builder", PLOTS)
+def test_equal_frames_are_equal_bytes(tmp_path: Path, builder: str) -> None:
+    before = dict(matplotlib.rcParams)
+    first, second = (draw.item(frames(), figure(builder), tmp_path / name, "x") for name in "ab")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_one_seed_and_one_layer_panel(tmp_path: Path) -> None:
+    shown = small.frames(small.run("dst", 0, 0.9))
+    for builder in PLOTS:
+        assert draw.item(shown, figure(builder), tmp_path, builder)[2].stat().st_size > 5000
+
+
+@pytest.mark.parametrize("paper", ["quickstart", "dst"])
+def test_papers_name_builders_and_parameters_that_exist(paper: str) -> None:
+    items = load_paper(paper, Path(__file__).parents[2] / "config").items
+    assert {item.kind for item in items.values()} == {"table", "figure"}
+    for item in items.values():
+        kind = registry.plots if item.kind == "figure" else registry.tables
+        assert kind[item.builder].params.model_validate(item.params)
