@@ -6,6 +6,7 @@ the long history of all of them (id, step, epoch, layer, name, value).
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -146,8 +147,8 @@ def aggregate(suite: Suite, results: Path) -> Frames:
     runs = pd.DataFrame([_row(run, suite, results) for run in suite.runs.values()])
     for column in RUNS.columns:  # a column of nothing but None has no type of its own
         if runs[column].isna().all():
-            runs[column] = runs[column].astype("float64" if RUNS.columns[column].dtype.type == float else object)
-    for column in runs.columns.difference(RUNS.columns):  # a parameter that is a number here and a word there
+            runs[column] = runs[column].astype("float64" if str(RUNS.columns[column].dtype) == "float64" else object)
+    for column in runs.columns.difference(list(RUNS.columns)):  # a parameter that is a number here and a word there
         if runs[column].map(type).isin((str,)).any():
             runs[column] = runs[column].map(lambda value: None if value is None or value != value else str(value))
     try:
@@ -163,7 +164,7 @@ def write(frames: Frames, folder: Path) -> None:
     """`runs.parquet` and `history.parquet` in `folder`."""
     for name, frame in (("runs", frames.runs), ("history", frames.history)):
         table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-        write_with(folder / f"{name}.parquet", lambda stream, t=table: pq.write_table(t, stream, compression="zstd"))
+        write_with(folder / f"{name}.parquet", functools.partial(pq.write_table, table, compression="zstd"))
 
 
 def read(folder: Path) -> Frames:

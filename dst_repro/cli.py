@@ -75,6 +75,52 @@ def aggregate(args: argparse.Namespace) -> int:
     return 0
 
 
+def item(args: argparse.Namespace) -> int:
+    from dst_repro import aggregate as frames
+    from dst_repro import draw
+
+    suite = _suite(args)
+    if args.item not in suite.items:
+        raise ConfigError(
+            f"no item '{args.item}' in this suite{did_you_mean(args.item, suite.items)}", suite.file.suite
+        )
+    chosen = suite.items[args.item]
+    results, figures = _folders(suite)
+    folder = figures if chosen.kind == "figure" else results
+    draw.item(frames.read(results), chosen, folder, args.item.replace("/", "-"))
+    return 0
+
+
+def compare(args: argparse.Namespace) -> int:
+    from dst_repro import aggregate as frames
+    from dst_repro import compare as comparing
+
+    results, _ = _folders(_suite(args))
+    comparing.write(comparing.comparison(frames.read(results)), results)
+    return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    from dst_repro import aggregate as frames
+    from dst_repro import compare as comparing
+    from dst_repro import report as reporting
+
+    suite = _suite(args)
+    results, figures = _folders(suite)
+    page = reporting.render(suite, frames.read(results), comparing.read(results), results, figures)
+    write_text(results / "report.html", page)
+    return 0
+
+
+def summary(args: argparse.Namespace) -> int:
+    from dst_repro import aggregate as frames
+    from dst_repro import summary as summarising
+
+    suite = _suite(args)
+    print(summarising.text(frames.read(_folders(suite)[0]), Path(suite.file.results_dir) / "report.html"))
+    return 0
+
+
 def list_(args: argparse.Namespace) -> int:
     from dst_repro import listing
 
@@ -133,6 +179,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("name")
     sub.add_argument("out", help="where to write what was found, as JSON")
     command("aggregate", aggregate, "all records of a suite into runs.parquet and history.parquet")
+    for name in ("table", "figure"):
+        sub = command(name, item, f"write one {name} of the suite, in every format")
+        sub.add_argument("item", metavar="PAPER/ITEM")
+    command("compare", compare, "our numbers beside the published ones")
+    command("report", report, "the suite as one HTML page")
+    command("summary", summary, "the results of the suite as a short text")
     command("list", list_, "every method, model, data set, table and plot, and what the suite selects")
     sub = command("explain", explain, "one run: its settings, its outcome, where it is used")
     sub.add_argument("run", help="id of a run of the suite")

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -140,7 +140,11 @@ class RunConfig(BaseModel):
         return json.dumps(self.nondefault, sort_keys=True, separators=(",", ":"))
 
     def full(self) -> dict[str, Any]:
-        """Every field, parameters with their defaults filled in, as plain JSON values."""
+        """Every field, parameters with their defaults filled in, as plain JSON values. Not to be written to."""
+        return self._full
+
+    @functools.cached_property
+    def _full(self) -> dict[str, Any]:
         out = self.model_dump(mode="json")
         for kind in PLUGGED:
             out[f"{kind}_params"] = defaults(kind, out[kind]) | out[f"{kind}_params"]
@@ -151,10 +155,11 @@ class RunConfig(BaseModel):
     @classmethod
     def parse(cls, values: Mapping[str, Any] | str) -> RunConfig:
         """A run from a mapping or from JSON text. `ConfigError` names the key."""
-        if isinstance(values, str):
-            values = json.loads(values)
-        return _check_model(cls, values)  # type: ignore[return-value]
+        given: Mapping[str, Any] = json.loads(values) if isinstance(values, str) else values
+        return _check_model(cls, given)
 
+
+M = TypeVar("M", bound=BaseModel)
 
 _ADVICE = {
     "extra_forbidden": "unknown key",
@@ -162,7 +167,7 @@ _ADVICE = {
 }
 
 
-def _check_model(model: type[BaseModel], values: Mapping[str, Any], *where: str) -> BaseModel:
+def _check_model(model: type[M], values: Mapping[str, Any], *where: str) -> M:
     """Validate, and turn the first of pydantic's findings into one `ConfigError`."""
     try:
         return model.model_validate(dict(values))

@@ -52,7 +52,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise ConfigError(f"the key stands twice (line {key_node.start_mark.line + 1})", str(key))
             seen.add(key)
@@ -79,7 +79,7 @@ def refuse_number_as_text(value: Any, *where: str) -> None:
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file; `ConfigError` names the file for anything else."""
     try:
-        loaded = yaml.load(path.read_text(), Loader=_Loader)
+        loaded = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
         if not isinstance(loaded, dict):
             raise ConfigError("a mapping (key: value lines) is expected")
         refuse_number_as_text(loaded)

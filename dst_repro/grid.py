@@ -203,7 +203,8 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
     experiments: dict[str, Experiment] = {}
     runs: dict[str, RunConfig] = {}
     members: dict[str, tuple[str, ...]] = {}
-    for slug in dict.fromkeys([*itertools.chain.from_iterable(i.experiments for i in items.values()), *file.experiments]):
+    named = itertools.chain(*(item.experiments for item in items.values()), file.experiments)
+    for slug in dict.fromkeys(named):
         experiments[slug], found = load_experiment(slug, config_dir)
         runs |= {run.id: run for run in found}
         members[slug] = tuple(dict.fromkeys(run.id for run in found))

@@ -53,7 +53,8 @@ class Metrics(_Part):
 class Selection(_Part):
     """The epochs that a run may be judged by. The test set chooses only the one that says so.
 
-    A best epoch is one where the network is as sparse as asked. `best_on_validation` is null without a validation split.
+    A best epoch is one where the network is as sparse as asked. Without a validation split `best_on_validation` is
+    null.
     """
 
     last: Metrics

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from types import ModuleType
 
 import torch
@@ -16,14 +17,13 @@ def torchvision_datasets() -> ModuleType:
     are missing there. Declaring the schemas is enough: no data set uses the operators.
     """
     try:
-        import torchvision.datasets
+        return importlib.import_module("torchvision.datasets")
     except RuntimeError:
         library = torch.library.Library("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _KEEP.append(library)
-        import torchvision.datasets
-    return torchvision.datasets
+        return importlib.import_module("torchvision.datasets")
 
 
 _KEEP: list[torch.library.Library] = []  # a library that is collected takes its schemas along

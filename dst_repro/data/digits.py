@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -25,13 +26,14 @@ def digits(params: DigitsParams) -> Source:
     train, test = train_test_split(index, test_size=0.2, stratify=labels, random_state=0)
     images = torch.from_numpy(pixels).to(torch.uint8).reshape(-1, 1, 8, 8)
     targets = torch.from_numpy(labels).long()
-    parts = [Images(images[part], targets[part]) for part in (train, test)]
-    source = Source("digits", *parts, classes=10, divisor=16).checked()
+    parts = Images(images[train], targets[train]), Images(images[test], targets[test])
+    source = Source("digits", parts[0], parts[1], classes=10, divisor=16).checked()
     if params.size == 8:
         return source
-    larger = [Images(_upsample(part.images, params.size), part.labels) for part in (source.train, source.test)]
-    return Source("digits", *larger, classes=10, divisor=16, note=source.note)
+    return replace(source, train=_upsample(source.train, params.size), test=_upsample(source.test, params.size))
 
 
-def _upsample(images: torch.Tensor, size: int) -> torch.Tensor:
-    return torch.nn.functional.interpolate(images.float(), size=(size, size), mode="bilinear", align_corners=False)
+def _upsample(part: Images, size: int) -> Images:
+    images = part.images.float()
+    larger = torch.nn.functional.interpolate(images, size=(size, size), mode="bilinear", align_corners=False)
+    return Images(larger, part.labels)

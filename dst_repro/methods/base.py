@@ -45,12 +45,15 @@ class Context:
         return generator(self.config.seed, "masks", *stream)
 
 
-def maskable(model: nn.Module) -> dict[str, nn.Module]:
+Maskable = nn.Conv2d | nn.Linear
+
+
+def maskable(model: nn.Module) -> dict[str, Maskable]:
     """Name -> module of every layer whose weight may be masked: convolutions and linear layers, first and last too.
 
     Biases and normalisation are never masked (Liu et al. 2020, sec. 3).
     """
-    return {name: module for name, module in model.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    return {name: module for name, module in model.named_modules() if isinstance(module, Maskable)}
 
 
 class Method:
@@ -61,7 +64,7 @@ class Method:
 
     def __init__(self, params: Any, context: Context) -> None:
         self.params, self.context = params, context
-        self.modules: dict[str, nn.Module] = {}
+        self.modules: dict[str, Maskable] = {}
 
     def prepare(self, model: nn.Module) -> None:
         """Create masks or thresholds. The model is initialised and on its device."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Annotated, Any
 
 import torch
@@ -40,40 +39,41 @@ class DST(Method):
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
         self.paper = context.config.fidelity == "paper"
+        self.thresholds: dict[str, nn.Parameter] = {}
+        self.weights: dict[str, nn.Parameter] = {}
         self.resets: dict[str, int] = {}
 
     def prepare(self, model: nn.Module) -> None:
         """`weight` of each layer becomes `weight_orig` and `threshold`; each forward pass computes `weight` anew."""
         super().prepare(model)
         for name, module in self.modules.items():
-            weight = module.weight
+            weight = self.weights[name] = module.get_parameter("weight")
+            threshold = self.thresholds[name] = nn.Parameter(weight.new_zeros(len(weight)))
             del module._parameters["weight"]
             module.register_parameter("weight_orig", weight)
-            module.register_parameter("threshold", nn.Parameter(weight.new_zeros(len(weight))))
+            module.register_parameter("threshold", threshold)
             self.resets[name] = 0
         model.register_forward_pre_hook(lambda model, _: self._thread(model.training))
 
     def _thread(self, training: bool) -> None:
         """Give every layer its masked weight for this forward pass."""
         for name, module in self.modules.items():
-            mask = self._mask(module)
+            mask = self._mask(name)
             if self.params.reset and (training or not self.paper) and int(mask.sum()) <= RESET_BELOW * mask.numel():
                 with torch.no_grad():
-                    module.threshold.zero_()
+                    self.thresholds[name].zero_()
                 self.resets[name] += 1
-                mask = self._mask(module)
-            module.weight = ThresholdedWeight.apply(module.weight_orig, module.threshold, mask)
+                mask = self._mask(name)
+            masked = ThresholdedWeight.apply(self.weights[name], self.thresholds[name], mask)  # type: ignore[no-untyped-call]
+            object.__setattr__(module, "weight", masked)  # a plain attribute: the parameters are the two above
 
     @torch.no_grad()
-    def _mask(self, module: nn.Module) -> Tensor:
-        return threshold_mask(module.weight_orig, module.threshold, closed=self.paper)
-
-    def _thresholds(self) -> Iterable[Tensor]:
-        return (module.threshold for module in self.modules.values())
+    def _mask(self, name: str) -> Tensor:
+        return threshold_mask(self.weights[name], self.thresholds[name], closed=self.paper)
 
     def param_groups(self, model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
         decays = not self.paper if self.params.threshold_decay is None else self.params.threshold_decay
-        thresholds = list(self._thresholds())
+        thresholds = list(self.thresholds.values())
         known = {id(t) for t in thresholds}
         others = [p for p in model.parameters() if id(p) not in known]
         return [
@@ -83,10 +83,10 @@ class DST(Method):
 
     def penalty(self) -> Tensor | None:
         """alpha * L_s, L_s = sum over all thresholds of exp(-t) (eq. 4), without normalisation."""
-        return torch.cat(list(self._thresholds())).neg().exp().sum() * self.params.alpha
+        return torch.cat(list(self.thresholds.values())).neg().exp().sum().mul(self.params.alpha)
 
     def masks(self) -> dict[str, Tensor]:
-        return {name: self._mask(module) for name, module in self.modules.items()}
+        return {name: self._mask(name) for name in self.modules}
 
     def events(self) -> dict[str, dict[str, float]]:
         return {"resets": {name: float(n) for name, n in self.resets.items()}}

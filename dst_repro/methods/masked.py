@@ -70,7 +70,14 @@ class Masked(Method):
                 value.mul_(keep)
 
     def mask_gradients(self) -> None:
-        torch._foreach_mul_([self.modules[name].weight.grad for name in self._masks], self._factors)
+        torch._foreach_mul_([self.gradient(name) for name in self._masks], self._factors)
+
+    def gradient(self, name: str) -> Tensor:
+        """The gradient of a layer's weight, dense until `mask_gradients`."""
+        gradient = self.modules[name].weight.grad
+        if gradient is None:
+            raise RuntimeError(f"layer '{name}' took no part in the loss")
+        return gradient
 
     def after_backward(self, step: int) -> bool:
         self.mask_gradients()

@@ -33,4 +33,4 @@ class RigL(DropAndGrow):
         return lowest(weight.abs() + noise.to(weight.device), mask, int(rate * int(mask.sum())))
 
     def grow(self, name: str, inactive: Tensor, n: int, step: int) -> Tensor:
-        return highest(self.modules[name].weight.grad.abs(), inactive, n)
+        return highest(self.gradient(name).abs(), inactive, n)

@@ -38,7 +38,7 @@ class ThresholdedWeight(torch.autograd.Function):
         return weight * mask
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         weight, threshold, mask = ctx.saved_tensors
         size = weight.abs()

@@ -101,6 +101,6 @@ def test_a_truncated_data_file(project: Project) -> None:
     done = project.call("-m", "dst_repro", "data", "mnist", "out.json")
     assert done.returncode == 2
     assert done.stderr.startswith("dst_repro: mnist: ")
-    assert "does not hold a whole copy" in done.stderr
+    assert "holds no whole copy" in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not project.path("out.json").exists()
