@@ -1,53 +1,19 @@
-"""Which cells of runs may answer a published number, and if none, why not."""
+"""Runs that differ in their seed alone: the unit of every comparison."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from dst_repro.stats import Summary, summarise
 
-# slug of the published tables -> slug of the suite and what its parameters must be; others have one name in both
-METHODS: dict[str, tuple[str, dict[str, str]]] = {
-    "random": ("static", {}),
-    "static-erk": ("static", {"method_params.distribution": "erk"}),
-    "lth": ("imp", {}),
-    "prune-from-dense": ("gmp", {}),  # and a dense run as parent, see `_same_method`
-}
-MODELS = {"wide-resnet-18": ("wide-resnet-18", "resnet-18")}  # synflow's is in fact a ResNet-18
-SETTINGS = {
-    "alpha": "method_params.alpha",
-    "dist": "method_params.distribution",
-    "epochs": "epochs",
-    "lr": "learning_rate",
-    "prune_rate": "method_params.prune_rate",
-}
-DESCRIBES_THE_NUMBER = frozenset({"baseline_of", "compression", "layer", "run_set"})  # not how the net was trained
-ABSENT = {"label_smoothing": "no", "length": "1x", "dist": "none"}  # what a run has that says nothing of the key
-TRICKS = 4  # of ToST
 HARMLESS = frozenset({"seed", "step_history", "threads"})  # fields that are no variant of the training
-
-
-class Row(NamedTuple):
-    """What a published number says about the runs that could answer it."""
-
-    paper: str
-    dataset: str
-    model: str
-    method: str
-    density_percent: float
-    settings: dict[str, str | float]
-
-
-class NotRun(NamedTuple):
-    kind: str  # for counting
-    reason: str  # in plain words
 
 
 @dataclass(frozen=True)
@@ -97,129 +63,6 @@ def cells(runs: pd.DataFrame) -> list[Cell]:
         Cell(name, tuple(sorted(members, key=lambda run: run["seed"])), place)
         for place, (name, members) in enumerate(grouped.items())
     ]
-
-
-def equal(ours: Any, published: str | float) -> bool:
-    """Numbers to nine digits (a column of mixed types holds numbers as text), words to the letter."""
-    try:
-        return math.isclose(float(ours), float(published), rel_tol=1e-9)
-    except (TypeError, ValueError):
-        return bool(ours == published)
-
-
-def same_density(target: float, percent: float) -> bool:
-    """A target density in [0, 1] and a printed one: equal but for rounding (56.2341 % is printed of 10^-0.25)."""
-    return math.isclose(100 * target, percent, rel_tol=5e-3)
-
-
-def _same_method(row: Row, cell: Cell) -> bool:
-    mask, _, tost = row.method.partition("+")
-    slug, wanted = METHODS.get(mask, (mask, {}))
-    tricks = json.loads(cell.get("tricks") or "[]")
-    from_dense = any(column.startswith("weights_from") and cell.get(column) for column in cell.runs[0])
-    return (
-        cell.get("method") == slug
-        and all(cell.get(column) == value for column, value in wanted.items())
-        and len(tricks) == (TRICKS if tost else 0)
-        and (mask not in ("gmp", "prune-from-dense") or from_dense == (mask == "prune-from-dense"))
-    )
-
-
-def _same_setting(key: str, value: str | float, cell: Cell) -> bool:
-    ours = cell.get(SETTINGS.get(key, key))
-    return value == ABSENT.get(key) if ours is None else equal(ours, value)
-
-
-def _listed(values: Iterable[Any]) -> str:
-    found = sorted({v for v in values if v is not None}, key=lambda v: (isinstance(v, str), v))
-    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in found) or "none"
-
-
-Filter = tuple[str, Callable[[Cell], Cell | None], Callable[[list[Cell]], str]]
-
-
-def _whole(keep: Callable[[Cell], bool]) -> Callable[[Cell], Cell | None]:
-    return lambda cell: cell if keep(cell) else None
-
-
-def _setting_filter(key: str, value: str | float) -> Filter:
-    column = SETTINGS.get(key, key)
-    return (
-        "no run at this setting",
-        _whole(lambda c: _same_setting(key, value, c)),
-        lambda left: f"no run with {key} {_listed([value])} (there is: {_listed(c.get(column) for c in left)})",
-    )
-
-
-def _filters(row: Row) -> Iterable[Filter]:
-    """(kind, what stays of a cell, why none is left) in the order in which a reader would ask."""
-    place = f"{row.model} on {row.dataset}"
-    yield (
-        "no run of this model",
-        _whole(lambda c: c.get("dataset") == row.dataset and c.get("model") in MODELS.get(row.model, (row.model,))),
-        lambda _: f"no run of {place}",
-    )
-    yield (
-        "no run of this method",
-        _whole(lambda c: _same_method(row, c)),
-        lambda left: f"no run of {row.method} with {place} (there is: {_listed(c.get('method') for c in left)})",
-    )
-    yield from (_setting_filter(k, v) for k, v in row.settings.items() if k not in DESCRIBES_THE_NUMBER)
-    yield (
-        "no run at this density",
-        _whole(lambda c: c.get("density") is None or same_density(c.get("density"), row.density_percent)),
-        lambda left: f"no run at this density (there is: {_listed(100 * c.get('density') for c in left)} %)",
-    )
-    yield (
-        "another protocol",
-        lambda c: c.only(lambda run: row.paper in run["protocol"]),
-        lambda left: (
-            "runs exist, but follow another protocol:"
-            f" {_listed(p for c in left for run in c.runs for p in run['protocol'])} instead of {row.paper}"
-        ),
-    )
-    yield (
-        "reduced",
-        lambda c: c.only(lambda run: not isinstance(run["reduced"], str)),
-        lambda left: f"runs exist, but are reduced: {_listed(run['reduced'] for c in left for run in c.runs)}",
-    )
-    yield (
-        "no finished run",
-        _whole(lambda c: bool(c.finished)),
-        lambda left: f"no finished run: {'; '.join(missing_seeds(c) for c in left)}",
-    )
-
-
-def answering(row: Row, known: list[Cell], margin: float) -> tuple[list[Cell], NotRun | None, bool]:
-    """The cells that may answer, the first of which does; if none, why; and whether density alone chose them.
-
-    Where the paper does not state what makes a net as sparse as it is (DST's alpha), a cell answers whose mean density
-    lies within `margin` (relative) of the printed one, the nearest first: never chosen by accuracy.
-    """
-    baseline = row.settings.get("baseline_of", row.paper)
-    if baseline != row.paper:
-        return [], NotRun("another pipeline", f"the dense net of {baseline}'s own pipeline: no run follows it"), False
-    left = known
-    for kind, keep, why in _filters(row):
-        kept = [part for cell in left if (part := keep(cell))]
-        if not kept:
-            return [], NotRun(kind, why(left)), False
-        left = kept
-    has_target = row.method in ("dense", "small-dense") or left[0].get("density") is not None
-    if has_target or "alpha" in row.settings:
-        return sorted(left, key=lambda c: c.plainness), None, False
-    left.sort(key=lambda c: (_distance(c, row), c.plainness))
-    near = [c for c in left if abs(c.density.mean - row.density_percent) <= margin * row.density_percent]
-    if near:
-        return near, None, True
-    unstated = "alpha not stated" if row.method == "dst" else "what sets the density is not stated"
-    reason = f"{unstated}; no run within {100 * margin:g} % of the published density"
-    return [], NotRun("alpha not stated", f"{reason} (nearest: {left[0].density.mean:.2f} %)"), False
-
-
-def _distance(cell: Cell, row: Row) -> float:
-    ratio = cell.density.mean / row.density_percent
-    return abs(math.log(ratio)) if ratio > 0 else math.inf
 
 
 def missing_seeds(cell: Cell) -> str:

@@ -16,7 +16,8 @@ import pandas as pd
 
 from dst_repro import published as printed
 from dst_repro.aggregate import Frames
-from dst_repro.compare.cells import Cell, Row, answering, cells, missing_seeds
+from dst_repro.compare.answering import Row, answering
+from dst_repro.compare.cells import Cell, cells, missing_seeds
 from dst_repro.stats import Summary, match, summarise
 
 VERDICTS = ("reproduced", "better", "worse", "denser", "sparser", "inconclusive", "not run")
