@@ -1,0 +1,98 @@
+"""What the tests share: tiny runs on real digits, one torch thread, a plug-in cache of their own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dst_repro.config import RunConfig
+from dst_repro.data.base import Data, load
+from dst_repro.methods.base import Context, Method
+from dst_repro.registry import methods
+from dst_repro.training.loop import Trainer
+
+RunFactory = Callable[..., RunConfig]
+TrainerFactory = Callable[..., Trainer]
+MethodFactory = Callable[..., Method]
+
+CACHE = pytest.StashKey[str]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The catalogue is cached by its source; a cache of this session's own never meets another checkout's."""
+    config.stash[CACHE] = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dst_repro-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    shutil.rmtree(config.stash[CACHE], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _tiny(method: str = "dense", **fields: Any) -> RunConfig:
+    """Two epochs of 23 steps on 8x8 digits; `fields` are those of a run."""
+    base = {
+        "dataset": "digits",
+        "dataset_params": {"size": 8},
+        "model": "lenet-300-100",
+        "learning_rate": 0.05,
+        "epochs": 2,
+        "seed": 0,
+    }
+    return RunConfig.parse(base | {"method": method} | fields)
+
+
+@pytest.fixture(scope="session")
+def tiny() -> RunFactory:
+    return _tiny
+
+
+@pytest.fixture(scope="session")
+def digits() -> Data:
+    """Digits at 8x8 without a validation split, as a tiny run has them."""
+    return load(_tiny())
+
+
+@pytest.fixture
+def trainer(digits: Data) -> TrainerFactory:
+    """A trainer of a tiny run on the CPU."""
+    return lambda method="dense", **fields: Trainer(_tiny(method, **fields), digits, torch.device("cpu"))
+
+
+@pytest.fixture
+def build() -> MethodFactory:
+    """A method on a model of the test's own: `build(model, "rigl", steps=100, density=0.5, ...)`, prepared."""
+
+    def make(model: torch.nn.Module, method: str, steps: int = 100, **fields: Any) -> Method:
+        config = _tiny(method, **{"epochs": 1} | fields)
+        entry = methods[method]
+        made: Method = entry.object(entry.params(**config.method_params), Context(config, steps // config.epochs))
+        made.prepare(model)
+        return made
+
+    return make
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def mnist_root(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with MNIST, named by `DST_DATA`; the test is skipped where there is none."""
+    for root in filter(None, (os.environ.get("DST_DATA"), "data")):
+        if (Path(root) / "MNIST" / "raw" / "train-images-idx3-ubyte").is_file():
+            monkeypatch.setenv("DST_DATA", root)
+            return Path(root)
+    pytest.skip("no MNIST in DST_DATA or ./data")

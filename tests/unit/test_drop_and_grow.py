@@ -1,0 +1,216 @@
+"""RigL and SET on tensors small enough to work out by hand, and what holds for every update of a real training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dst_repro.data.base import Data
+from dst_repro.training.optimisation import build_optimizer
+from tests.conftest import MethodFactory, RunFactory, TrainerFactory
+
+#         active: weights 1 to 6 in size; inactive: the four zeros at the end
+WEIGHT = [[6.0, -1.0, 3.0, -2.0, 5.0], [-4.0, 0.0, 0.0, 0.0, 0.0]]
+GRADIENT = [[9.0, 0.5, 9.0, 3.0, 9.0], [9.0, -4.0, 1.0, 2.0, -0.1]]
+ACTIVE = 6
+
+
+def one_layer(build: MethodFactory, tiny: RunFactory, method: str, **fields: Any) -> tuple[Any, nn.Linear, Any]:
+    """A 5-to-2 layer as above, momentum 7 on active weights, and its SGD."""
+    model = nn.Sequential(nn.Linear(5, 2, bias=False))
+    fields = {"density": 0.6, "method_params": {"update_period": 10, "decay": "constant", "prune_rate": 0.34}} | fields
+    made = build(model, method, **fields)
+    optimizer = build_optimizer(tiny(method, **fields), made.param_groups(model, 0.0))
+    weight = model[0].weight
+    with torch.no_grad():
+        weight.copy_(torch.tensor(WEIGHT))
+    made.bind(optimizer)
+    weight.grad = torch.zeros_like(weight)
+    optimizer.step()  # creates the momentum buffer
+    optimizer.state[weight]["momentum_buffer"].fill_(7.0)
+    made.set_masks({"0": torch.tensor(WEIGHT) != 0})
+    weight.grad = torch.tensor(GRADIENT)
+    return made, model[0], optimizer
+
+
+def momentum(optimizer: Any, layer: nn.Linear) -> Tensor:
+    return optimizer.state[layer.weight]["momentum_buffer"]
+
+
+def test_rigl_update_by_hand(build: MethodFactory, tiny: RunFactory) -> None:
+    """int(0.34 * 6) = 2: drops -1 and -2. Gradients of the inactive are 4, 1, 2, 0.1 and, just dropped, 0.5 and 3:
+    the two largest are 4 at (1, 1) and 3 at (0, 3), which comes back at zero."""
+    method, layer, optimizer = one_layer(build, tiny, "rigl")
+    assert method.after_backward(10) is True
+    assert layer.weight.tolist() == [[6, 0, 3, 0, 5], [-4, 0, 0, 0, 0]]
+    assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
+    assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 0, 7], [7, 0, 0, 0, 0]]
+
+
+def test_released_rigl_lets_the_regrown_go_on(build: MethodFactory, tiny: RunFactory) -> None:
+    method, layer, optimizer = one_layer(build, tiny, "rigl", fidelity="released")
+    method.after_backward(10)
+    assert layer.weight.tolist() == [[6, 0, 3, -2, 5], [-4, 0, 0, 0, 0]]
+    assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
+    assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 7, 7], [7, 0, 0, 0, 0]]
+
+
+def test_released_rigl_drops_with_noise_of_1e_5(build: MethodFactory, tiny: RunFactory) -> None:
+    """Weights that differ by far less than the noise: which of them go is drawn, always as many."""
+    model = nn.Sequential(nn.Linear(200, 2, bias=False))
+    fields = {"density": 0.99, "method_params": {"prune_rate": 0.5, "decay": "constant"}}
+    dropped = []
+    for fidelity in ("paper", "released"):
+        method = build(model, "rigl", fidelity=fidelity, **fields)
+        with torch.no_grad():
+            model[0].weight.copy_(torch.arange(400).view(2, 200) * 1e-9 + 1.0)
+        dropped.append(method.drop("0", torch.ones(2, 200, dtype=torch.bool), 0.5, 10))
+    assert [int(d.sum()) for d in dropped] == [200, 200]
+    assert 50 < int((dropped[0] & dropped[1]).sum()) < 150
+
+
+def test_between_updates_gradients_of_pruned_weights_are_masked(build: MethodFactory, tiny: RunFactory) -> None:
+    method, layer, _ = one_layer(build, tiny, "rigl")
+    assert method.after_backward(11) is False
+    assert layer.weight.grad.tolist() == [[9, 0.5, 9, 3, 9], [9, 0, 0, 0, 0]]
+    assert layer.weight.tolist() == WEIGHT
+
+
+def test_set_drops_each_sign_by_its_own_count(build: MethodFactory, tiny: RunFactory) -> None:
+    """Positive 6, 3, 5: int(0.34 * 3) = 1, the 3 goes. Negative -1, -2, -4: the -1 goes."""
+    method, layer, _ = one_layer(build, tiny, "set")
+    dropped = method.drop("0", method.masks()["0"], 0.34, 10)
+    assert dropped.nonzero().tolist() == [[0, 1], [0, 2]]
+    before = layer.weight.detach().clone()
+    method.after_step(9)
+    mask = method.masks()["0"]
+    assert int(mask.sum()) == ACTIVE
+    stayed = (before != 0) & ~dropped
+    assert bool(mask[stayed].all())
+    assert torch.equal(layer.weight.detach(), before * stayed)
+
+
+def test_set_counts_are_of_signs_not_of_all(build: MethodFactory, tiny: RunFactory) -> None:
+    """Five positive and one negative weight at 0.34: int(1.7) = 1 and int(0.34) = 0."""
+    method, layer, _ = one_layer(build, tiny, "set")
+    with torch.no_grad():
+        layer.weight.abs_()[0, 1].neg_()
+    assert method.drop("0", method.masks()["0"], 0.34, 10).nonzero().tolist() == [[0, 3]]
+
+
+def test_set_draws_connections_of_zero_weight_anew(build: MethodFactory, tiny: RunFactory) -> None:
+    method, layer, _ = one_layer(build, tiny, "set")
+    with torch.no_grad():
+        layer.weight[0, 0] = 0.0  # positive: 3 and 5, int(0.68) = 0
+    assert method.drop("0", method.masks()["0"], 0.34, 10).nonzero().tolist() == [[0, 0], [0, 1]]
+
+
+def test_set_grows_uniformly_where_nothing_is(build: MethodFactory, tiny: RunFactory) -> None:
+    grown = torch.zeros(2, 5)
+    for seed in range(60):
+        method, _, _ = one_layer(build, tiny, "set", seed=seed)
+        stays = method.masks()["0"] & ~method.drop("0", method.masks()["0"], 0.34, 10)
+        method.after_step(9)
+        grown += method.masks()["0"] & ~stays
+    assert grown.sum() == 120
+    # six inactive places share 120: 20 each, standard deviation sqrt(60 * 1/3 * 2/3) = 3.7
+    assert bool(((grown > 5) == torch.tensor([[0, 1, 1, 0, 0], [0, 1, 1, 1, 1]], dtype=torch.bool)).all())
+
+
+@pytest.mark.parametrize(("fidelity", "left"), [("paper", [[7, 0, 0, 7, 7], [7, 0, 0, 0, 0]]), ("released", [[0] * 5] * 2)])
+def test_momentum_after_set(build: MethodFactory, tiny: RunFactory, fidelity: str, left: list) -> None:
+    method, layer, optimizer = one_layer(build, tiny, "set", fidelity=fidelity)
+    method.after_step(9)
+    assert momentum(optimizer, layer).tolist() == left
+
+
+def due(method: Any, steps: int) -> list[int]:
+    return [done for done in range(steps + 1) if method.due(done)]
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "expected"),
+    [
+        ("rigl", {"update_period": 10}, [10, 20, 30, 40, 50, 60, 70]),  # T_end = 75
+        ("rigl", {"update_period": 25}, [25, 50]),  # t < T_end: not 75
+        ("rigl", {"update_period": 30, "update_end": 0.58}, [30]),
+        ("rigl", {"update_period": 29, "update_end": 0.58}, [29]),  # T_end is 58, not 57
+        ("set", {}, [20, 40, 60, 80]),  # every epoch but the last
+        ("set", {"update_period": "epoch", "update_end": 0.5}, [20, 40]),
+        ("set", {"update_period": 50}, [50]),
+    ],
+)
+def test_update_steps(build: MethodFactory, method: str, params: dict[str, Any], expected: list[int]) -> None:
+    """100 steps in 5 epochs."""
+    made = build(nn.Linear(4, 4), method, steps=100, epochs=5, density=0.5, method_params=params)
+    assert due(made, 100) == expected
+
+
+def test_prune_rate_falls_to_zero_at_the_end_of_the_updates(build: MethodFactory) -> None:
+    rigl = build(nn.Linear(4, 4), "rigl", steps=100, density=0.5)
+    assert rigl.rate(0) == pytest.approx(0.3)
+    assert rigl.rate(25) == pytest.approx(0.225)  # 0.15 * (1 + cos(pi / 3))
+    assert rigl.rate(75) == pytest.approx(0.0)
+    assert build(nn.Linear(4, 4), "set", steps=100, density=0.5).rate(60) == 0.3
+
+
+@pytest.mark.parametrize("method", ["rigl", "set"])
+def test_dense_layers_stay_as_they_are(build: MethodFactory, tiny: RunFactory, method: str) -> None:
+    made, layer, _ = one_layer(build, tiny, method)
+    made.set_masks({"0": torch.ones(2, 5, dtype=torch.bool)})
+    before = layer.weight.detach().clone()
+    made.update(10)
+    assert torch.equal(layer.weight.detach(), before)
+    assert bool(made.masks()["0"].all())
+
+
+CASES = [(m, d, o) for m in ("rigl", "set") for d in (0.5, 0.1, 0.02) for o in ("sgd", "nesterov", "adam")]
+
+
+@pytest.mark.parametrize(("method", "density", "optimizer"), CASES)
+def test_training_keeps_counts_and_zeros(
+    trainer: TrainerFactory, digits: Data, method: str, density: float, optimizer: str
+) -> None:
+    """30 steps with an update every 5: after each step pruned weights and their optimiser state are exactly zero."""
+    kind = {"optimizer": "adam", "learning_rate": 1e-3} if optimizer == "adam" else {}
+    more = {"optimizer_params": {"nesterov": True}} if optimizer == "nesterov" else {}
+    run = trainer(method, density=density, weight_decay=1e-3, method_params={"update_period": 5}, **kind, **more)
+    start = run.method.layers()
+    weights = {name: module.weight for name, module in run.method.modules.items()}
+    changed = 0
+    for step in range(30):
+        before = {name: mask.clone() for name, mask in run.method.masks().items()}
+        values = {name: weight.detach().clone() for name, weight in weights.items()}
+        index = slice(40 * step, 40 * step + 40)
+        run._step(step, digits.train.images[index], digits.train.labels[index])
+        for name, mask in run.method.masks().items():
+            assert bool((weights[name][~mask] == 0).all())
+            for state in run.optimizer.state[weights[name]].values():
+                if isinstance(state, Tensor) and state.shape == mask.shape:
+                    assert bool((state[~mask] == 0).all())
+            fresh = mask & ~before[name]
+            changed += int(fresh.sum())
+            if method == "rigl" and fresh.any():  # the update took the place of the weight step
+                stayed = mask & (values[name] != 0) & (weights[name] != 0)
+                assert torch.equal(weights[name][stayed], values[name][stayed])
+            if fresh.any():
+                assert bool((weights[name][fresh] == 0).all())
+        assert run.method.layers() == start
+    assert changed > 0
+
+
+def test_dense_gradient_is_visible_when_growth_reads_it(trainer: TrainerFactory, digits: Data) -> None:
+    """RigL's update at step 5 sees gradients of pruned weights, also of those that never had one."""
+    run = trainer("rigl", density=0.1, method_params={"update_period": 5})
+    seen = []
+    grow = run.method.grow
+    run.method.grow = lambda name, inactive, n, step: (
+        seen.append(float(run.method.modules[name].weight.grad[inactive].abs().sum())) or grow(name, inactive, n, step)
+    )
+    for step in range(6):
+        run._step(step, digits.train.images[:64], digits.train.labels[:64])
+    assert len(seen) >= 2
+    assert min(seen) > 0
