@@ -41,7 +41,7 @@ def train(run: RunConfig, results: Path) -> Record:
     started = time.monotonic()
     device = settle(run.threads)
     print_ = fingerprint(run)
-    stamp = {"run": run.json_text(), "source": print_, "torch": torch.__version__, "device": device.type}
+    stamp = {"run": run.json_text(), "source": print_, "torch": str(torch.__version__), "device": device.type}
     checkpoint = Checkpoint(results, run.id, stamp)
     trainer: Trainer | None = None
     resumed_at = 0

@@ -110,9 +110,9 @@ class Project:
         return said
 
     def records(self) -> dict[str, tuple[int, bytes]]:
-        """Run -> (mtime, content) of its record: what a retraining would change."""
+        """Run -> (when it was trained, its record). Snakemake touches declared outputs, but never runtime.json."""
         found = self.folder.glob("results/runs/*/record.json")
-        return {p.parent.name: (p.stat().st_mtime_ns, p.read_bytes()) for p in found}
+        return {p.parent.name: (p.with_name("runtime.json").stat().st_mtime_ns, p.read_bytes()) for p in found}
 
     def planned(self, *arguments: str) -> dict[str, int]:
         """Rule -> number of jobs that a dry run plans."""

@@ -64,7 +64,7 @@ def test_one_value_more_trains_only_its_runs(finished: Project) -> None:
 
 def test_an_edit_of_rigl_retrains_rigl_alone(finished: Project) -> None:
     before = finished.records()
-    edit(finished, "dst_repro/methods/rigl.py", "weight.grad.abs()", "weight.grad.abs().mul(2)")
+    edit(finished, "dst_repro/methods/rigl.py", "self.gradient(name).abs()", "self.gradient(name).abs().mul(2)")
     assert finished.planned()["train"] == 1
     finished.snakemake()
     new = changed(before, finished.records())
@@ -77,7 +77,7 @@ def test_under_keep_an_edit_of_rigl_trains_nothing_and_is_shown(finished: Projec
     finished.write_suite(policy="keep")
     finished.snakemake()  # the policy is a parameter of the jobs, which find every run trained
     before = finished.records()
-    edit(finished, "dst_repro/methods/rigl.py", "weight.grad.abs()", "weight.grad.abs().mul(2)")
+    edit(finished, "dst_repro/methods/rigl.py", "self.gradient(name).abs()", "self.gradient(name).abs().mul(2)")
     assert "train" not in finished.planned()
     finished.snakemake("--forcerun", "aggregate")
     assert finished.records() == before
