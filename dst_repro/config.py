@@ -20,6 +20,12 @@ class SGD(Params):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     nesterov: bool = False
 
+    @model_validator(mode="after")
+    def _check(self) -> SGD:
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("nesterov needs a momentum above 0", "optimizer_params.momentum")
+        return self
+
 
 class Adam(Params):
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.9

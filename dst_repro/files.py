@@ -53,6 +53,8 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise ConfigError(f"a key must be a plain word (line {key_node.start_mark.line + 1})")
             if key in seen:
                 raise ConfigError(f"the key stands twice (line {key_node.start_mark.line + 1})", str(key))
             seen.add(key)
@@ -86,7 +88,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return loaded
     except FileNotFoundError:
         raise ConfigError("no such file", str(path)) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"not valid YAML: {' '.join(str(error).split())}", str(path)) from None
     except ConfigError as error:
         raise error.within(str(path)) from None

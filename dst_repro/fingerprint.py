@@ -18,9 +18,22 @@ LOOP = "dst_repro.training.run"
 
 INERT = frozenset(
     f"dst_repro.{name}"
-    for name in ("catalogue", "config", "environment", "errors", "files", "fingerprint", "record", "registry")
+    for name in (
+        "catalogue",
+        "config",
+        "data.known",
+        "environment",
+        "errors",
+        "files",
+        "fingerprint",
+        "record",
+        "registry",
+        "training.checkpoint",
+        "training.progress",
+    )
 )
-"""Modules that find, check, describe or store; the values that pass through them stand in the run's configuration."""
+"""Modules that find, check, describe or store. The settings that pass through them stand in the run's configuration,
+and the data's hash in its record."""
 
 
 def _path(module: str) -> Path | None:
