@@ -56,7 +56,10 @@ SAME = [
     ({"optimizer_params": {"momentum": 0.9}}, {}),
     ({"learning_rate": 1}, {"learning_rate": 1.0}),
     ({"method": "static", "density": 1}, {"method": "static", "density": 1.0}),
-    ({"method": "static", "density": 0.1, "method_params": {"distribution": "erk"}}, {"method": "static", "density": 0.1}),
+    (
+        {"method": "static", "density": 0.1, "method_params": {"distribution": "erk"}},
+        {"method": "static", "density": 0.1},
+    ),
     ({"method": "dst", "method_params": {"alpha": 1}}, {"method": "dst", "method_params": {"alpha": 1.0}}),
     ({"dataset_params": {"size": 28}}, {}),
     (
@@ -145,7 +148,10 @@ WRONG = [
     ({"method": "dst"}, "method_params: 'alpha' is a required property"),
     ({"method": "dst", "method_params": {"alpha": "1e-5"}}, "method_params.alpha: "),
     ({"method": "dst", "method_params": {"alpha": -1.0}}, "method_params.alpha: "),
-    ({"method": "dst", "method_params": {"alpha": 1e-5, "rest": True}}, "method_params.rest: unknown key; did you mean"),
+    (
+        {"method": "dst", "method_params": {"alpha": 1e-5, "rest": True}},
+        "method_params.rest: unknown key; did you mean",
+    ),
     (STATIC | {"method_params": {"distribution": "ERK"}}, "method_params.distribution: "),
     ({"model_params": {"width": 2}}, "model_params.width: unknown key; model 'lenet-300-100' takes no parameters"),
 ]

@@ -100,10 +100,14 @@ def refused(name: str = "mnist") -> str:
     return message
 
 
-def test_absent_mnist_says_where_it_was_sought(tmp_path: Path, small_mnist: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_absent_mnist_says_where_it_was_sought(
+    tmp_path: Path, small_mnist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("DST_DATA", str(tmp_path / "elsewhere"))
     message = refused()
-    assert message.startswith(f"mnist: not found in {tmp_path / 'elsewhere' / 'MNIST' / 'raw'} and the download failed (")
+    assert message.startswith(
+        f"mnist: not found in {tmp_path / 'elsewhere' / 'MNIST' / 'raw'} and the download failed ("
+    )
     assert "DST_DATA" in message
 
 
@@ -148,7 +152,9 @@ def test_real_mnist(mnist_root: Path) -> None:
     assert mnist.note == ""
 
 
-def test_one_altered_pixel_of_mnist_is_noticed(mnist_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_altered_pixel_of_mnist_is_noticed(
+    mnist_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     raw = tmp_path / "MNIST" / "raw"
     raw.mkdir(parents=True)
     for name in (*NAMES["train"], *NAMES["test"]):

@@ -120,7 +120,9 @@ def test_set_grows_uniformly_where_nothing_is(build: MethodFactory, tiny: RunFac
     assert bool(((grown > 5) == torch.tensor([[0, 1, 1, 0, 0], [0, 1, 1, 1, 1]], dtype=torch.bool)).all())
 
 
-@pytest.mark.parametrize(("fidelity", "left"), [("paper", [[7, 0, 0, 7, 7], [7, 0, 0, 0, 0]]), ("released", [[0] * 5] * 2)])
+@pytest.mark.parametrize(
+    ("fidelity", "left"), [("paper", [[7, 0, 0, 7, 7], [7, 0, 0, 0, 0]]), ("released", [[0] * 5] * 2)]
+)
 def test_momentum_after_set(build: MethodFactory, tiny: RunFactory, fidelity: str, left: list) -> None:
     method, layer, optimizer = one_layer(build, tiny, "set", fidelity=fidelity)
     method.after_step(9)

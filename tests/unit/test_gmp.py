@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -91,7 +92,7 @@ def test_no_layer_falls_below_its_end_and_the_end_is_exact(build: MethodFactory,
         rows.append([layer.kept for layer in method.layers().values()])
     total = 45 + 315 + 1953 + 310
     assert sum(rows[-1]) == round(density * total)
-    for earlier, later in zip(rows, rows[1:], strict=False):
+    for earlier, later in itertools.pairwise(rows):
         assert all(a >= b for a, b in zip(earlier, later, strict=True))
 
 

@@ -125,9 +125,15 @@ def test_digest_goes_by_runs_and_what_is_said_of_them(project: Project) -> None:
         ({"blocks": [{"sets": {}}]}, "blocks.0.sets: unknown key"),
         ({"experiment": "grip"}, "experiment: is 'grip', but the file is called grid.yaml"),
         ({"blocks": [{}, {"set": {"method": "dense"}}]}, "block 1: method: this key is missing"),
-        ({"blocks": [{"set": {"method": "dense"}}, {"set": {"method": "rigl"}}]}, "block 2: density: method 'rigl' needs"),
+        (
+            {"blocks": [{"set": {"method": "dense"}}, {"set": {"method": "rigl"}}]},
+            "block 2: density: method 'rigl' needs",
+        ),
         ({"base": BASE | {"learning_rte": 1.0}}, "block 1: learning_rte: unknown key; did you mean 'learning_rate'?"),
-        ({"base": BASE | {"learning_rate": "1e-5"}}, "base.learning_rate: '1e-5' is text to YAML, not a number; write 1.0e-5"),
+        (
+            {"base": BASE | {"learning_rate": "1e-5"}},
+            "base.learning_rate: '1e-5' is text to YAML, not a number; write 1.0e-5",
+        ),
         ({"sweep": {"seed": ["1E3"]}}, "sweep.seed: '1E3' is text to YAML, not a number; write 1.0e+3"),
         ({"sweep": {"seed": 0}}, "sweep.seed: "),
     ],

@@ -12,7 +12,14 @@ from dst_repro.errors import UserError
 from dst_repro.record import DataUsed, LayerCount, Metrics, Record, Selection, folder, read, runtime, write
 from tests.conftest import RunFactory
 
-EPOCH = {"epoch": 2, "density": 0.1, "test_accuracy": 0.9, "validation_accuracy": None, "train_loss": 0.3, "test_loss": 1.0}
+EPOCH = {
+    "epoch": 2,
+    "density": 0.1,
+    "test_accuracy": 0.9,
+    "validation_accuracy": None,
+    "train_loss": 0.3,
+    "test_loss": 1.0,
+}
 
 
 def record(tiny: RunFactory, **fields: Any) -> Record:

@@ -54,7 +54,9 @@ def test_methods_see_the_same_batches(trainer: TrainerFactory, monkeypatch: pyte
     batches = []
     for method, fields in (("dense", {}), ("dst", {"method_params": {"alpha": 1e-3}}), ("set", {"density": 0.1})):
         run, seen = trainer(method, seed=2, **fields), []
-        monkeypatch.setattr(run, "_input", lambda images, run=run, seen=seen: seen.append(images) or run.data.batch(images))
+        monkeypatch.setattr(
+            run, "_input", lambda images, run=run, seen=seen: seen.append(images) or run.data.batch(images)
+        )
         run._train(0)
         batches.append(torch.cat(seen))
     assert all(torch.equal(a, b) for a, b in itertools.pairwise(batches))
@@ -67,7 +69,11 @@ def test_methods_see_the_same_batches(trainer: TrainerFactory, monkeypatch: pyte
 
 def test_static_and_dynamic_methods_share_the_first_mask(trainer: TrainerFactory) -> None:
     params = {"method_params": {"distribution": "erk"}, "density": 0.1, "seed": 1}
-    static, moving, other = trainer("static", **params), trainer("set", **params), trainer("set", **params | {"seed": 2})
+    static, moving, other = (
+        trainer("static", **params),
+        trainer("set", **params),
+        trainer("set", **params | {"seed": 2}),
+    )
     for name, mask in static.method.masks().items():
         assert torch.equal(mask, moving.method.masks()[name])
     assert any(not torch.equal(mask, other.method.masks()[name]) for name, mask in static.method.masks().items())

@@ -87,7 +87,7 @@ def test_gradients_are_the_formulas(shape: tuple[int, ...], dtype: torch.dtype) 
 
 
 def test_gradients_agree_with_the_difference_of_the_smooth_surrogate() -> None:
-    """With S~ the integral of H: d(W*S~)/dt is the threshold's gradient, d(W*S~)/dW - S~ the weight's structure part."""
+    """With S~ the integral of H: d(W*S~)/dt is the gradient of t, and d(W*S~)/dW - S~ the structure part of W's."""
     weight, threshold, above = case((3, 6))
     _, for_weight, for_threshold = gradients(weight, threshold, above)
     step = 1e-6
@@ -126,7 +126,9 @@ def test_masked_weight_learns_and_can_recover() -> None:
 
 
 def test_beyond_one_only_the_performance_gradient_is_left() -> None:
-    out, for_weight, for_threshold = gradients(torch.tensor([[2.0, 0.1]]), torch.tensor([-1.5]), torch.tensor([[3.0, 5]]))
+    out, for_weight, for_threshold = gradients(
+        torch.tensor([[2.0, 0.1]]), torch.tensor([-1.5]), torch.tensor([[3.0, 5]])
+    )
     assert out.tolist() == [[2.0, pytest.approx(0.1)]]
     assert for_weight.tolist() == [[3.0, 5.0]]
     assert for_threshold.tolist() == [0.0]
