@@ -38,10 +38,9 @@ EXPERIMENT = {
 class Project:
     """The copy, and what a person would do with it."""
 
-    environment_extra: dict[str, str] = {}
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.environment_extra: dict[str, str] = {}
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
@@ -120,7 +119,7 @@ class Project:
         return {rule: int(n) for rule, n in re.findall(r"^([a-z_0-9]+) +(\d+)$", said, flags=re.M)}
 
 
-@pytest.fixture()
+@pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A fresh copy that has run nothing."""
     return Project(tmp_path)
@@ -133,10 +132,10 @@ def _finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.fixture()
+@pytest.fixture
 def finished(_finished: Project, tmp_path: Path) -> Project:
     """A copy in which the whole suite has been run, the same for every test."""
     copy = Project.__new__(Project)
-    copy.folder = tmp_path / "project"
+    copy.folder, copy.environment_extra = tmp_path / "project", {}
     shutil.copytree(_finished.folder, copy.folder)  # keeps the times of the files
     return copy

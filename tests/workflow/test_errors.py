@@ -84,7 +84,11 @@ def test_the_name_of_the_file_given_stands_in_the_message(project: Project) -> N
 def test_missing_data_is_one_line_and_no_record(project: Project) -> None:
     project.write_experiment(spoilt(dataset="mnist", dataset_params={}))
     project.path("empty").mkdir()
-    blocked = {"DST_DATA": str(project.path("empty")), "https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    blocked = {
+        "DST_DATA": str(project.path("empty")),
+        "https_proxy": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+    }
     project.environment_extra = blocked | {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
     said = project.snakemake(ok=False)
     assert "dst_repro: mnist: not found in" in said

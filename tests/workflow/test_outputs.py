@@ -1,0 +1,103 @@
+"""What a finished suite leaves behind, and how failures show."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+
+from tests.workflow.conftest import EXPERIMENT, ROOT, Project
+
+
+def test_every_file_is_there(finished: Project) -> None:
+    names = ["report.html", "comparison.csv", "tiny/runs.parquet", "tiny/history.parquet", "tiny/comparison.md"]
+    names += [f"tiny/tiny-accuracy.{suffix}" for suffix in ("csv", "md", "tex", "html")]
+    for name in names:
+        assert finished.path(f"results/{name}").stat().st_size > 0
+    for suffix in ("svg", "pdf", "png", "csv"):
+        assert finished.path(f"figures/tiny/tiny-epochs.{suffix}").stat().st_size > 0
+    assert not list(finished.folder.glob("results/.checkpoints/*"))
+
+
+def test_a_record_says_what_it_is(finished: Project) -> None:
+    for path in finished.folder.glob("results/runs/*/record.json"):
+        record = json.loads(path.read_text())
+        assert record["id"] == path.parent.name
+        assert record["status"] == "finished"
+        assert {"dataset", "model", "method", "seed"} <= set(record["config"])
+        assert record["config"]["dataset"] == "digits"
+        assert not re.search(r"second|host|20\d\d-", path.read_text()), "only what is deterministic"
+
+
+def test_the_seeds_of_a_cell_share_a_process(finished: Project) -> None:
+    logs = list(finished.folder.glob("results/logs/train/*.log"))
+    assert len(logs) == 3
+    for log in logs:
+        assert set(re.findall(r"-s(\d)-", log.read_text())) == {"0", "1"}
+        assert "epoch 2/2" in log.read_text()
+
+
+def test_diverged_and_failed_runs_are_outcomes(project: Project) -> None:
+    experiment = copy.deepcopy(EXPERIMENT)
+    experiment["sweep"] = {"seed": [0]}
+    experiment["blocks"] = [
+        {"set": {"method": "dense"}},
+        {"set": {"method": "static", "density": 0.5, "learning_rate": 1.0e9}},
+        {"set": {"method": "set", "density": 0.5, "model": "lenet-300-100"}},
+    ]
+    project.write_experiment(experiment)
+    path = project.path("dst_repro/methods/set.py")
+    good = path.read_text()
+    path.write_text(good.replace("        if self.due", "        raise MemoryError('no room')\n        if self.due"))
+
+    said = project.snakemake(ok=False)
+    assert "check" in said  # the last rule, after everything is drawn
+    records = {
+        json.loads(content)["config"]["method"]: json.loads(content) for _, content in project.records().values()
+    }
+    assert records["dense"]["status"] == "finished"
+    assert records["static"]["status"] == "diverged"
+    assert "at step" in records["static"]["reason"]
+    assert records["set"]["status"] == "failed"
+    assert records["set"]["reason"] == "MemoryError: no room"
+    table = project.path("results/tiny/tiny-accuracy.md").read_text()
+    assert "s0 diverged" in table
+    assert "s0 failed" in table
+    assert "MemoryError" in project.path("results/report.html").read_text()
+
+    path.write_text(good)
+    said = project.call("-m", "dst_repro", "status", "--retry").stdout
+    assert "removed" in said
+    project.snakemake()
+    methods = {
+        json.loads(content)["config"]["method"]: json.loads(content)["status"]
+        for _, content in project.records().values()
+    }
+    assert methods == {"dense": "finished", "static": "diverged", "set": "finished"}
+
+
+def test_the_snakemake_report_is_a_page(finished: Project) -> None:
+    finished.snakemake("--report", "page.html")
+    page = finished.path("page.html").read_text()
+    assert "tiny-epochs" in page
+    assert "Density and accuracy." in page
+
+
+def test_committed_campaigns_are_redrawn_without_training(project: Project) -> None:
+    import shutil
+
+    from dst_repro.grid import load_suite
+
+    shutil.copytree(ROOT / "config", project.path("config"), dirs_exist_ok=True)
+    shutil.copytree(ROOT / "results/runs", project.path("results/runs"), ignore=shutil.ignore_patterns("digits-*"))
+    project.environment_extra = {"DST_DATA": str(project.path("nowhere"))}
+    before = project.records()
+    suite = load_suite(ROOT / "config/mnist.yaml")
+    assert set(suite.runs) <= set(before)
+    assert not {"train", "train_1", "data"} & set(project.planned("figures", "--configfile", "config/mnist.yaml"))
+    project.snakemake("figures", "--configfile", "config/mnist.yaml")
+    assert project.records() == before
+    for name in suite.files("figure"):
+        assert (
+            project.path(f"figures/mnist/{name}.svg").read_bytes() == (ROOT / f"figures/mnist/{name}.svg").read_bytes()
+        )
