@@ -139,7 +139,7 @@ def due(method: Any, steps: int) -> list[int]:
         ("rigl", {"update_period": 10}, [10, 20, 30, 40, 50, 60, 70]),  # T_end = 75
         ("rigl", {"update_period": 25}, [25, 50]),  # t < T_end: not 75
         ("rigl", {"update_period": 30, "update_end": 0.58}, [30]),
-        ("rigl", {"update_period": 29, "update_end": 0.58}, [29]),  # T_end is 58, not 57
+        ("rigl", {"update_period": 57, "update_end": 0.58}, [57]),  # T_end is 58, though 0.58 * 100 is 57.99...
         ("set", {}, [20, 40, 60, 80]),  # every epoch but the last
         ("set", {"update_period": "epoch", "update_end": 0.5}, [20, 40]),
         ("set", {"update_period": 50}, [50]),

@@ -75,6 +75,17 @@ def test_weights_at_their_threshold(build: MethodFactory, fidelity: str, kept: i
     assert build(model, "dst", method_params={"alpha": 0.0}, fidelity=fidelity).layers()["0"].kept == kept
 
 
+def test_resets_go_on_being_counted_after_a_resume(build: MethodFactory) -> None:
+    model = hundred(1)
+    method = with_thresholds(build, model, 0.5)
+    model(torch.ones(1, 10))
+    other = hundred(1)
+    resumed = with_thresholds(build, other, 0.5)
+    resumed.load_state_dict(method.state_dict())
+    other(torch.ones(1, 10))
+    assert (method.events()["resets"]["0"], resumed.events()["resets"]["0"]) == (1, 2)
+
+
 def test_reset_leaves_momentum_alone(trainer: TrainerFactory, digits: Any) -> None:
     run = trainer("dst", method_params={"alpha": 0.01})
     run._step(0, digits.train.images[:64], digits.train.labels[:64])

@@ -100,4 +100,4 @@ def test_two_sgd_steps_by_hand(tiny: RunFactory, nesterov: bool) -> None:
         g = 1 + 0.1 * expected
         v = 0.9 * v + g
         expected -= 0.5 * (g + 0.9 * v if nesterov else v)
-    assert float(w) == pytest.approx(expected, rel=1e-6)
+    assert w.item() == pytest.approx(expected, rel=1e-6)
