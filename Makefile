@@ -43,6 +43,7 @@ schema: setup
 
 # the rule graph as a picture; needs graphviz's `dot`
 rulegraph: setup
+	@command -v dot > /dev/null || { echo "make rulegraph needs graphviz (the program dot)" >&2; exit 1; }
 	$(BIN)/snakemake --rulegraph | dot -Tsvg > docs/rulegraph.svg
 
 report: setup

@@ -34,13 +34,18 @@ def _folders(suite: Suite) -> tuple[Path, Path]:
 
 
 def train(args: argparse.Namespace) -> int:
+    from filelock import FileLock
+
     from dst_repro.config import RunConfig
     from dst_repro.training.run import train_missing
 
-    runs = []
+    results = Path(args.results)
+    locks = results / ".checkpoints"
+    locks.mkdir(parents=True, exist_ok=True)
     for text in args.run:
-        runs.append(RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text))
-    train_missing(runs, Path(args.results), args.on_source_change)
+        run = RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text)
+        with FileLock(locks / f"{run.id}.lock"):  # two calls in one folder: the second waits, and finds the record
+            train_missing([run], results, args.on_source_change)
     return 0
 
 

@@ -97,3 +97,11 @@ def test_planning_does_not_import_torch() -> None:
     check = f"{code}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # fills the cache of the catalogue
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
+    text = (ROOT / "README.md").read_text()
+    shown = re.findall(r"<!-- (results/\S+\.md) -->\n(.*?)\n<!-- end -->", text, flags=re.S)
+    assert shown
+    for name, content in shown:
+        assert content.strip() == (ROOT / name).read_text().strip(), f"copy {name} into the README"

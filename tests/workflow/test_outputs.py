@@ -16,7 +16,7 @@ def test_every_file_is_there(finished: Project) -> None:
         assert finished.path(f"results/{name}").stat().st_size > 0
     for suffix in ("svg", "pdf", "png", "csv"):
         assert finished.path(f"figures/tiny/tiny-epochs.{suffix}").stat().st_size > 0
-    assert not list(finished.folder.glob("results/.checkpoints/*"))
+    assert not list(finished.folder.glob("results/.checkpoints/*.pt"))
 
 
 def test_a_record_says_what_it_is(finished: Project) -> None:

@@ -10,7 +10,10 @@ from dst_repro.files import read_yaml
 from dst_repro.fingerprint import fingerprint
 from dst_repro.grid import plan
 
-SOURCE = ", ".join(map(os.path.relpath, workflow.overwrite_configfiles)) or "config/config.yaml"
+SOURCE = (
+    ", ".join(map(os.path.relpath, workflow.overwrite_configfiles))
+    or "config/config.yaml"
+)
 
 try:
     if not workflow.overwrite_configfiles:

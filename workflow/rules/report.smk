@@ -23,10 +23,10 @@ rule report:
 rule latest:
     input:
         report=f"{SUITE_RESULTS}/report.html",
-        comparison=f"{SUITE_RESULTS}/comparison.csv",
+        comparison=multiext(f"{SUITE_RESULTS}/comparison", ".csv", ".md", ".html"),
     output:
         report=f"{RESULTS}/report.html",
-        comparison=f"{RESULTS}/comparison.csv",
+        comparison=multiext(f"{RESULTS}/comparison", ".csv", ".md", ".html"),
     log:
         f"{RESULTS}/logs/latest.log",
     conda:
@@ -36,7 +36,7 @@ rule latest:
     message:
         "The report is {output.report}"
     shell:
-        "(cp {input.report} {output.report} && cp {input.comparison} {output.comparison}) 2> {log}"
+        "cp {input} $(dirname {output.report}) 2> {log}"
 
 
 # Last: a failed run is a recorded outcome that tables show, but the call as a whole has not succeeded.
