@@ -40,6 +40,10 @@ def test_epoch_sees_every_image_once_and_the_last_batch_is_short(
     run._train(0)
     assert sizes == [64] * 22 + [29]
     assert torch.equal(torch.cat(seen).sum(0), digits.train.images.sum(0))
+    first = torch.cat(seen)
+    seen.clear()
+    run._train(1)
+    assert not torch.equal(torch.cat(seen), first)  # every epoch in an order of its own
 
 
 def test_training_loss_is_without_penalty(trainer: TrainerFactory) -> None:
