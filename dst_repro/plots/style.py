@@ -25,7 +25,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
 STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
-KNOWN = ("dst", "rigl", "gmp", "set", "static", "snfs")
+KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum")
 """Methods that share no colour. Any other method takes the colour and the marker that its slug hashes to."""
 
 RC: Any = {
