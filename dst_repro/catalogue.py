@@ -6,10 +6,10 @@ every plug-in; only when a plug-in has changed are the modules imported to descr
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ import jsonschema
 
 from dst_repro import registry
 from dst_repro.errors import ConfigError, did_you_mean
-from dst_repro.files import write_text
+from dst_repro.files import cache_folder, write_text
 
 PACKAGE = Path(__file__).parent
 
@@ -49,19 +49,15 @@ def _describe() -> dict[str, Any]:
 @functools.cache
 def catalogue() -> dict[str, Any]:
     """{kind: {slug: {module, title, schema, facts}}}, from the cache where the source is unchanged."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dst_repro"
-    path = cache / f"catalogue-{_key()}.json"
+    path = cache_folder() / f"catalogue-{_key()}.json"
     try:
         loaded: dict[str, Any] = json.loads(path.read_text())
         return loaded
     except (OSError, ValueError):
         pass
     described = _describe()
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):  # a read-only home costs a slower start, nothing else
         write_text(path, json.dumps(described))
-    except OSError:  # a read-only home costs a slower start, nothing else
-        pass
     return described
 
 

@@ -40,6 +40,11 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def cache_folder() -> Path:
+    """Where things lie that can be made again: `$XDG_CACHE_HOME/dst_repro`, by default below `~/.cache`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "dst_repro"
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

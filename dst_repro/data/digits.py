@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import zipfile
 from dataclasses import replace
 from typing import Literal
 
+import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from dst_repro.data.base import Images, Source
+from dst_repro.files import cache_folder, write_with
 from dst_repro.registry import Params, datasets
+
+Arrays = dict[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
 
 
 class DigitsParams(Params):
@@ -20,17 +24,37 @@ class DigitsParams(Params):
 
 @datasets.register("digits", DigitsParams)
 def digits(params: DigitsParams) -> Source:
-    """Handwritten digits of scikit-learn: 1,437 for training, a fixed stratified fifth (360) for the test."""
-    pixels, labels = load_digits(return_X_y=True)
-    index = range(len(labels))
-    train, test = train_test_split(index, test_size=0.2, stratify=labels, random_state=0)
-    images = torch.from_numpy(pixels).to(torch.uint8).reshape(-1, 1, 8, 8)
-    targets = torch.from_numpy(labels).long()
-    parts = Images(images[train], targets[train]), Images(images[test], targets[test])
-    source = Source("digits", parts[0], parts[1], classes=10, divisor=16).checked()
+    """Handwritten digits of scikit-learn: 1,437 for training, a fixed stratified fifth (360) for the test"""
+    arrays = {name: torch.from_numpy(array) for name, array in _arrays().items()}
+    train, test = (Images(arrays[part], arrays[f"{part}_labels"].long()) for part in ("train", "test"))
+    source = Source("digits", train, test, classes=10, divisor=16).checked()
     if params.size == 8:
         return source
     return replace(source, train=_upsample(source.train, params.size), test=_upsample(source.test, params.size))
+
+
+def _arrays() -> Arrays:
+    """Both parts as uint8, cached, since importing scikit-learn takes longer than many a run. Their hash is checked."""
+    path = cache_folder() / "digits.npz"
+    try:
+        with np.load(path) as saved:
+            return dict(saved)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        arrays = _from_sklearn()
+        with contextlib.suppress(OSError):
+            write_with(path, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]
+        return arrays
+
+
+def _from_sklearn() -> Arrays:
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    pixels, labels = load_digits(return_X_y=True)
+    images, labels = pixels.astype(np.uint8).reshape(-1, 1, 8, 8), labels.astype(np.uint8)
+    train, test = train_test_split(range(len(labels)), test_size=0.2, stratify=labels, random_state=0)
+    parts = {"train": train, "test": test}
+    return {name: images[i] for name, i in parts.items()} | {f"{n}_labels": labels[i] for n, i in parts.items()}
 
 
 def _upsample(part: Images, size: int) -> Images:

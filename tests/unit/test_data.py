@@ -31,6 +31,18 @@ def test_digits_split_is_fixed_and_stratified() -> None:
     assert digits.note == ""
 
 
+@pytest.mark.parametrize("content", [b"", b"no archive", None])
+def test_a_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    cached = tmp_path / "dst_repro" / "digits.npz"
+    first = source("digits", {"size": 8})
+    assert cached.stat().st_size > 0
+    cached.write_bytes(cached.read_bytes()[:-100] if content is None else content)
+    again = source("digits", {"size": 8})
+    assert torch.equal(again.train.images, first.train.images)
+    assert cached.stat().st_size > 10_000
+
+
 def test_upsampled_digits_are_the_same_images() -> None:
     small, large = source("digits", {"size": 8}), source("digits", {"size": 28})
     assert large.train.images.shape == (1437, 1, 28, 28)
