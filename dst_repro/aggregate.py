@@ -105,7 +105,7 @@ def _metrics(name: str, metrics: Metrics | None) -> dict[str, Any]:
 
 
 def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
-    experiments = [slug for slug, ids in suite.members.items() if run.id in ids]
+    experiments = suite.experiments_of[run.id]
     found = record.read(results, run.id)
     runtime = record.runtime(results, run.id)
     layers = found.layers if found else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import hashlib
 import itertools
 import json
@@ -94,6 +95,15 @@ class Suite:
     experiments: Mapping[str, Experiment]
     runs: Mapping[str, RunConfig]  # id -> run; a run that two experiments share stands here once
     members: Mapping[str, tuple[str, ...]]  # experiment -> ids
+
+    @functools.cached_property
+    def experiments_of(self) -> dict[str, list[str]]:
+        """Run id -> the experiments that it belongs to."""
+        found: dict[str, list[str]] = {}
+        for slug, ids in self.members.items():
+            for run in ids:
+                found.setdefault(run, []).append(slug)
+        return found
 
     @property
     def cells(self) -> dict[str, list[RunConfig]]:

@@ -75,7 +75,7 @@ def explain(suite: Suite, run: RunConfig) -> Iterator[str]:
     results = Path(suite.file.results_dir)
     found = record.read(results, run.id)
     yield f"{run.id}: {_standing(run, found)}"
-    members = [slug for slug, ids in suite.members.items() if run.id in ids]
+    members = suite.experiments_of[run.id]
     yield f"experiments: {', '.join(members)}"
     items = [key for key, item in suite.items.items() if not set(members).isdisjoint(item.experiments)]
     yield f"used in:     {', '.join(items) or 'no item'}"
