@@ -64,13 +64,14 @@ RUNS = pa.DataFrameSchema(
     strict=False,  # beside these stand the other fields of RunConfig, parameters as `method_params.alpha`
 )  # fmt: skip
 
+WORD = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # a few words in millions of rows
 HISTORY = pyarrow.schema(
     [
-        pyarrow.field("id", pyarrow.string(), nullable=False),
+        pyarrow.field("id", WORD, nullable=False),
         pyarrow.field("step", pyarrow.int64(), nullable=False),
         pyarrow.field("epoch", pyarrow.int64(), nullable=False),
-        pyarrow.field("layer", pyarrow.string(), nullable=False),
-        pyarrow.field("name", pyarrow.string(), nullable=False),
+        pyarrow.field("layer", WORD, nullable=False),
+        pyarrow.field("name", WORD, nullable=False),
         pyarrow.field("value", pyarrow.float64(), nullable=False),
     ]
 )
@@ -88,6 +89,7 @@ class Frames:
         wanted = set(experiments)
         runs = self.runs[self.runs["experiments"].map(lambda names: not wanted.isdisjoint(names))]
         history = self.history[self.history["id"].isin(runs["id"])]
+        history = history.astype(dict.fromkeys(("id", "layer", "name"), "str"))  # from categories, see HISTORY
         return Frames(runs.reset_index(drop=True), history.reset_index(drop=True))
 
 
@@ -157,7 +159,7 @@ def aggregate(suite: Suite, results: Path) -> Frames:
         raise UserError(f"{results}: the records break the schema: {str(error).splitlines()[0]}") from None
     tables = list(_histories(list(suite.runs), results))
     history = pyarrow.concat_tables(tables) if tables else HISTORY.empty_table()
-    return Frames(runs, history.to_pandas())
+    return Frames(runs, history.unify_dictionaries().to_pandas())
 
 
 def write(frames: Frames, folder: Path) -> None:
