@@ -1,25 +1,61 @@
-"""The LeNets have the published sizes."""
+"""The networks have the published sizes, start as their papers' code does, and train with what is pruned."""
 
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
+from torch import nn
 
+from dst_repro.data.base import Data, Images
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import maskable
 from dst_repro.registry import models
+from dst_repro.sparsity.distribution import counts
+from dst_repro.training.loop import Trainer
+from tests.conftest import RunFactory
 
-LAYERS = {
+LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
     "lenet-300-100": {"fc1": (300, 784), "fc2": (100, 300), "fc3": (10, 100)},
     "lenet-5-caffe": {"conv1": (20, 1, 5, 5), "conv2": (50, 20, 5, 5), "fc1": (500, 800), "fc2": (10, 500)},
 }
+CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+CONVOLUTIONS = {f"conv{n}": (CHANNELS[n], CHANNELS[n - 1], 3, 3) for n in range(1, 14)}
+VGG: dict[str, dict[str, tuple[int, ...]]] = {
+    "vgg-16": CONVOLUTIONS | {"fc1": (512, 512), "fc2": (10, 512)},
+    "vgg16-d": CONVOLUTIONS | {"fc1": (512, 512), "fc2": (512, 512), "fc3": (10, 512)},
+}
+COUNTS = {  # parameters, maskable weights; on 3x32x32 with 10 classes
+    "vgg-16": (14_987_722, 14_977_728),
+    "vgg16-d": (15_255_626, 15_239_872),
+    "wrn-16-8": (10_961_370, 10_954_160),
+    "wrn-16-10": (17_116_634, 17_107_632),
+    "wrn-22-2": (1_079_642, 1_076_912),
+    "wrn-22-8": (17_158_106, 17_147_312),
+    "wrn-28-2": (1_467_610, 1_463_984),
+    "wrn-28-8": (23_354_842, 23_340_464),
+}
+CIFAR = (3, 32, 32)
 
 
-def network(slug: str, shape: tuple[int, ...]) -> torch.nn.Module:
-    torch.manual_seed(0)
-    return models[slug].object(shape, 10, models[slug].params())
+def network(slug: str, shape: tuple[int, ...], classes: int = 10, seed: int = 0, **params: float) -> nn.Module:
+    torch.manual_seed(seed)
+    entry = models[slug]
+    built: nn.Module = entry.object(shape, classes, entry.params(**params))
+    return built
+
+
+def sizes(model: nn.Module) -> tuple[int, int]:
+    return (
+        sum(p.numel() for p in model.parameters()),
+        sum(m.weight.numel() for m in maskable(model).values()),
+    )
+
+
+def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(m.weight.shape) for name, m in maskable(model).items()}
 
 
 @pytest.mark.parametrize(
@@ -27,22 +63,183 @@ def network(slug: str, shape: tuple[int, ...]) -> torch.nn.Module:
 )
 def test_published_counts(slug: str, parameters: int, weights: int) -> None:
     model = network(slug, (1, 28, 28))
-    assert sum(p.numel() for p in model.parameters()) == parameters
-    assert {name: tuple(m.weight.shape) for name, m in maskable(model).items()} == LAYERS[slug]
-    assert sum(m.weight.numel() for m in maskable(model).values()) == weights
+    assert sizes(model) == (parameters, weights)
+    assert shapes(model) == LAYERS[slug]
     assert model(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+@pytest.mark.parametrize("slug", COUNTS)
+def test_published_counts_on_cifar(slug: str) -> None:
+    with torch.device("meta"):
+        assert sizes(network(slug, CIFAR)) == COUNTS[slug]
+        more = network(slug, CIFAR, classes=100)
+    inputs = list(shapes(more).values())[-1][1]  # of the last layer, which alone depends on the classes
+    assert sizes(more) == (COUNTS[slug][0] + 90 * (inputs + 1), COUNTS[slug][1] + 90 * inputs)
+
+
+@pytest.mark.parametrize("slug", VGG)
+def test_the_layers_of_vgg_in_the_order_of_their_use(slug: str) -> None:
+    with torch.device("meta"):
+        assert list(shapes(network(slug, CIFAR)).items()) == list(VGG[slug].items())
+
+
+def test_the_layers_of_a_wide_resnet_in_the_order_of_their_use() -> None:
+    with torch.device("meta"):
+        found = shapes(network("wrn-16-8", CIFAR))
+    expected: dict[str, tuple[int, ...]] = {"conv1": (16, 3, 3, 3)}
+    before = 16
+    for stage, size in enumerate((128, 256, 512), start=1):
+        expected |= {
+            f"stage{stage}.block1.conv1": (size, before, 3, 3),
+            f"stage{stage}.block1.conv2": (size, size, 3, 3),
+            f"stage{stage}.block1.shortcut": (size, before, 1, 1),
+            f"stage{stage}.block2.conv1": (size, size, 3, 3),
+            f"stage{stage}.block2.conv2": (size, size, 3, 3),
+        }
+        before = size
+    assert list(found.items()) == [*expected.items(), ("fc", (10, 512))]
+
+
+@pytest.mark.parametrize("slug", [*LAYERS, *COUNTS])
+def test_layers_are_registered_in_the_order_of_their_use(slug: str) -> None:
+    """Figures count layers as `named_modules` lists them."""
+    shape = (1, 28, 28) if slug in LAYERS else CIFAR
+    model = network(slug, shape, **({} if slug in LAYERS else {"width": 0.1}))
+    used: list[str] = []
+    for name, module in maskable(model).items():
+        module.register_forward_pre_hook(lambda *_, name=name: used.append(name))
+    model(torch.rand(2, *shape))
+    assert used == list(maskable(model))
+
+
+@pytest.mark.parametrize("slug", COUNTS)
+def test_channels_last_computes_the_same(slug: str) -> None:
+    model, images = network(slug, CIFAR).eval(), torch.rand(2, *CIFAR)
+    with torch.no_grad():
+        expected = model(images)
+        found = model.to(memory_format=torch.channels_last)(images.contiguous(memory_format=torch.channels_last))
+    assert expected.shape == found.shape == (2, 10)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("slug", LAYERS)
 def test_initialisation_is_uniform_within_one_over_root_of_fan_in(slug: str) -> None:
-    for name, module in maskable(network(slug, (1, 28, 28))).items():
-        bound = 1 / math.sqrt(math.prod(LAYERS[slug][name][1:]))
+    check_uniform(network(slug, (1, 28, 28)), LAYERS[slug])
+
+
+def check_uniform(model: nn.Module, layers: dict[str, tuple[int, ...]]) -> None:
+    for name, module in maskable(model).items():
+        bound = 1 / math.sqrt(math.prod(layers[name][1:]))
         weight = module.weight.detach()
         assert 0.95 * bound < float(weight.abs().max()) <= bound
         assert float(weight.std()) == pytest.approx(bound / math.sqrt(3), rel=0.1)
+
+
+def gammas(model: nn.Module) -> dict[type[nn.Module], set[float]]:
+    return {
+        kind: {g for m in model.modules() if isinstance(m, kind) for g in m.get_parameter("weight").tolist()}
+        for kind in (nn.BatchNorm1d, nn.BatchNorm2d)
+    }
+
+
+@pytest.mark.parametrize("slug", ["vgg-16", "wrn-16-8"])
+def test_initialisation_of_the_released_dense_networks(slug: str) -> None:
+    model = network(slug, CIFAR)
+    for name, module in maskable(model).items():
+        weight = module.weight.detach()
+        if isinstance(module, nn.Conv2d):
+            std = math.sqrt(2 / (module.kernel_size[0] * module.kernel_size[1] * module.out_channels))
+            assert float(weight.abs().max()) > 2.5 * std, "normal, not uniform"
+        else:
+            std = 0.01 if slug == "vgg-16" else 1 / math.sqrt(3 * 512)
+        assert float(weight.std()) == pytest.approx(std, rel=0.1), name
+        assert module.bias is None or not module.bias.any()
+    gamma = {0.5} if slug == "vgg-16" else {1.0}
+    assert gammas(model) == {nn.BatchNorm1d: {1.0} if slug == "vgg-16" else set(), nn.BatchNorm2d: gamma}
+
+
+def test_vgg_d_starts_as_torch_does() -> None:
+    model = network("vgg16-d", CIFAR)
+    check_uniform(model, VGG["vgg16-d"])
+    assert gammas(model) == {nn.BatchNorm1d: {1.0}, nn.BatchNorm2d: {1.0}}
+
+
+@pytest.mark.parametrize("slug", ["vgg-16", "vgg16-d", "wrn-22-2"])
+def test_a_seed_gives_one_network(slug: str) -> None:
+    build = partial(network, slug, CIFAR, width=0.25)
+    first, second, other = (build(seed=seed).state_dict() for seed in (3, 3, 4))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert not torch.equal(first["conv1.weight"], other["conv1.weight"])
+
+
+def test_width_narrows_every_layer_to_no_less_than_eight() -> None:
+    assert {shape[0] for shape in shapes(network("vgg-16", CIFAR, width=0.01)).values()} == {8, 10}
+    half = shapes(network("vgg-16", CIFAR, width=0.5))
+    assert (half["conv1"], half["conv13"], half["fc1"]) == ((32, 3, 3, 3), (256, 256, 3, 3), (256, 256))
+    narrow = network("wrn-16-8", CIFAR, width=0.25)
+    assert shapes(narrow)["conv1"] == (8, 3, 3, 3)
+    assert shapes(narrow)["stage3.block2.conv2"] == (128, 128, 3, 3)
+    tiny = network("wrn-16-8", CIFAR, width=0.01)  # the stages differ in their resolution alone
+    assert [name for name in shapes(tiny) if "shortcut" in name] == ["stage2.block1.shortcut", "stage3.block1.shortcut"]
+    assert tiny(torch.rand(2, *CIFAR)).shape == (2, 10)
+
+
+def test_dropout_of_wide_resnets_acts_in_training_alone() -> None:
+    model, images = network("wrn-22-2", CIFAR, width=0.5, dropout=0.3), torch.rand(2, *CIFAR)
+    assert sum(isinstance(m, nn.Dropout) for m in model.modules()) == 9
+    assert not any(isinstance(m, nn.Dropout) for m in network("wrn-22-2", CIFAR).modules())
+    assert not torch.equal(model(images), model(images))
+    model.eval()
+    assert torch.equal(model(images), model(images))
 
 
 def test_lenet_5_refuses_images_that_its_convolutions_use_up() -> None:
     with pytest.raises(ConfigError, match=r"^model: lenet-5-caffe needs images of at least 16x16, not 8x8$"):
         network("lenet-5-caffe", (1, 8, 8))
     assert network("lenet-5-caffe", (3, 16, 16))(torch.rand(2, 3, 16, 16)).shape == (2, 10)
+
+
+@pytest.mark.parametrize(("slug", "edge"), [("vgg-16", 32), ("vgg16-d", 32), ("wrn-22-2", 4)])
+def test_the_smallest_image_of_each_family(slug: str, edge: int) -> None:
+    message = rf"^model: {slug} needs images of at least {edge}x{edge}, not 40x{edge - 1}$"
+    with pytest.raises(ConfigError, match=message):
+        network(slug, (3, 40, edge - 1))
+    for shape in ((1, edge, edge), (3, 2 * edge, edge + 1)):
+        assert network(slug, shape, classes=7, width=0.1)(torch.rand(2, *shape)).shape == (2, 7)
+
+
+def noise(n: int) -> Data:
+    """Random images in the shape of CIFAR-10."""
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (n, *CIFAR), generator=rng, dtype=torch.uint8)
+    part = Images(images, torch.arange(n) % 10)
+    return Data("noise", part, None, part.take(torch.arange(2)), 10, 255.0, "", {})
+
+
+@pytest.mark.parametrize("slug", ["vgg-16", "wrn-16-8"])
+def test_a_step_with_dst_counts_every_weight(slug: str, tiny: RunFactory) -> None:
+    config = tiny("dst", model=slug, method_params={"alpha": 1e-3}, epochs=1, batch_size=2, learning_rate=0.01)
+    trainer = Trainer(config, noise(2), torch.device("cpu"))
+    trainer.run_epoch()
+    layers = trainer.method.layers()
+    assert list(layers) == list(maskable(trainer.model))
+    assert sum(layer.numel for layer in layers.values()) == COUNTS[slug][1]
+    assert 0 < trainer.epochs[0][0].density < 1
+    thresholds = sum(m.threshold.numel() for m in trainer.model.modules() if hasattr(m, "threshold"))
+    assert thresholds == {"vgg-16": 4_746, "wrn-16-8": 4_506}[slug]
+
+
+@pytest.mark.parametrize("slug", ["vgg-16", "wrn-16-8"])
+def test_an_update_of_rigl_keeps_exact_counts(slug: str, tiny: RunFactory) -> None:
+    params = {"update_period": 1, "update_end": 1.0}
+    config = tiny("rigl", model=slug, density=0.1, method_params=params, epochs=1, batch_size=2)
+    trainer = Trainer(config, noise(4), torch.device("cpu"))
+    before = trainer.method.masks()
+    trainer.run_epoch()  # a step of the optimiser, then an update of the masks
+    after = trainer.method.masks()
+    kept = counts({name: tuple(mask.shape) for name, mask in before.items()}, 0.1, "erk")
+    assert {name: int(mask.sum()) for name, mask in after.items()} == kept
+    assert sum(kept.values()) == round(0.1 * COUNTS[slug][1])
+    sparse = [name for name in before if not before[name].all()]
+    assert len(sparse) >= 10
+    assert not any(torch.equal(before[name], after[name]) for name in sparse)
