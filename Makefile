@@ -1,12 +1,14 @@
 # `make`: set up and run the quickstart. `make test`: set up and run the tests. PIP_ARGS goes to pip install.
+# `make bench BENCH_ARGS=--quick`: the short form of the benchmarks.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CORES ?= all
 PIP_ARGS ?=
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := quickstart
-.PHONY: quickstart setup test test-all lint format rulegraph report schema clean
+.PHONY: quickstart setup test test-all bench lint format rulegraph report schema clean
 
 quickstart: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -25,6 +27,10 @@ test: setup
 
 test-all: setup
 	$(BIN)/python -m pytest -n auto -m ''
+
+# alone on the machine, or the numbers are those of the neighbours
+bench: setup
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

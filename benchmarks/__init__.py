@@ -1,0 +1,1 @@
+"""How fast training and its workflow are: `make bench`, or `python -m benchmarks --help`."""

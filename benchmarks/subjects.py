@@ -1,0 +1,63 @@
+"""What is timed: trainings of registered methods on random images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from dst_repro.config import RunConfig
+from dst_repro.data.base import Data, Images
+from dst_repro.registry import methods
+from dst_repro.training.loop import Trainer
+
+MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
+DENSITY = 0.1
+REQUIRED = 5.0e-4  # for a parameter without a default: alpha of DST's released code for the LeNets
+TEST_IMAGES = 2
+
+
+def random_data(shape: tuple[int, ...], images: int) -> Data:
+    """Random pixels and labels, the same at each call; a test set of hardly any images, as it is not timed."""
+    rng = torch.Generator().manual_seed(0)
+
+    def part(n: int) -> Images:
+        pixels = torch.randint(256, (n, *shape), dtype=torch.uint8, generator=rng)
+        return Images(pixels, torch.randint(10, (n,), generator=rng))
+
+    return Data("random", part(images), None, part(TEST_IMAGES), classes=10, divisor=255, note="", sha256={})
+
+
+def takes(method: str, parameter: str) -> bool:
+    return parameter in methods[method].params.model_fields
+
+
+def build(model: str, method: str, data: Data, batch: int, epochs: int, **params: Any) -> Trainer:
+    """A training with the settings of the LeNets in DST's released code. `params` are the method's."""
+    entry = methods[method]
+    required = {name: REQUIRED for name, field in entry.params.model_fields.items() if field.is_required()}
+    fields = {
+        "dataset": "mnist",  # a name that the configuration accepts; the images are those of `data`
+        "model": model,
+        "method": method,
+        "method_params": required | params,
+        "learning_rate": 0.01,
+        "epochs": epochs,
+        "batch_size": batch,
+        "seed": 0,
+    }
+    if entry.facts.get("density"):
+        fields["density"] = DENSITY
+    return Trainer(RunConfig.parse(fields), data, torch.device("cpu"))
+
+
+def epoch_timer(trainer: Trainer) -> Callable[[], float]:
+    """A call trains one epoch and returns the seconds in its steps, evaluation left out."""
+
+    def epoch() -> float:
+        before = trainer.seconds_in_steps
+        trainer.run_epoch()
+        return trainer.seconds_in_steps - before
+
+    return epoch
