@@ -38,7 +38,7 @@ def about(quick: bool) -> dict[str, object]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few repetitions: about a minute")
+    parser.add_argument("--quick", action="store_true", help="few repetitions: one to two minutes")
     parser.add_argument("--only", choices=SECTIONS, help="one part of it")
     parser.add_argument("--against", type=Path, metavar="OLD.csv", help="leave with 1 if a ratio got worse since then")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "benchmark.csv", help="[%(default)s]")
