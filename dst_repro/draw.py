@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from dst_repro.aggregate import Frames
+    from dst_repro.plots.style import Plot
 
 SUFFIXES = {"table": (".csv", ".md", ".tex", ".html"), "figure": (".svg", ".pdf", ".png", ".csv")}
 """What `item` writes for each kind."""
@@ -76,7 +77,7 @@ def _table(frames: Frames, item: Item, builder: Any, params: Any, name: str) -> 
     }
 
 
-def _figure(frames: Frames, item: Item, plot: Any, params: Any, name: str) -> dict[str, Any]:
+def _figure(frames: Frames, item: Item, plot: Plot, params: Any, name: str) -> dict[str, Any]:
     import matplotlib
 
     from dst_repro.plots import style

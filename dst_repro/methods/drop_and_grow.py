@@ -10,12 +10,13 @@ from torch import Tensor
 
 from dst_repro.methods.masked import Masked
 from dst_repro.registry import Params
+from dst_repro.sparsity.distribution import Distribution
 from dst_repro.sparsity.masks import lowest
-from dst_repro.sparsity.schedule import DECAYS
+from dst_repro.sparsity.schedule import DECAYS, Decay
 
 
 class DropAndGrowParams(Params):
-    distribution: Literal["uniform", "er", "erk"] = "erk"
+    distribution: Distribution = "erk"
     """How the density is shared among layers."""
     update_period: Annotated[int, Field(ge=1)] | Literal["epoch"] = 100
     """Steps between updates of the mask."""
@@ -23,7 +24,7 @@ class DropAndGrowParams(Params):
     """Share of the training after which the mask is final."""
     prune_rate: Annotated[float, Field(ge=0, le=1)] = 0.3
     """Share of the active weights that the first update drops."""
-    decay: Literal["cosine", "linear", "constant"] = "cosine"
+    decay: Decay = "cosine"
 
 
 class DropAndGrow(Masked):

@@ -10,14 +10,16 @@ from torch import Tensor
 
 from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams
 from dst_repro.registry import methods
+from dst_repro.sparsity.distribution import Distribution
 from dst_repro.sparsity.masks import lowest, random_among
+from dst_repro.sparsity.schedule import Decay
 
 
 class SETParams(DropAndGrowParams):
-    distribution: Literal["uniform", "er", "erk"] = "er"
+    distribution: Distribution = "er"
     update_period: Annotated[int, Field(ge=1)] | Literal["epoch"] = "epoch"
     update_end: Annotated[float, Field(gt=0, le=1)] = 1.0
-    decay: Literal["cosine", "linear", "constant"] = "constant"
+    decay: Decay = "constant"
 
 
 @methods.register("set", SETParams, density=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor
 
 from dst_repro.methods.masked import Masked
 from dst_repro.registry import Params, methods
+from dst_repro.sparsity.distribution import Distribution
 
 
 class StaticParams(Params):
-    distribution: Literal["uniform", "er", "erk"] = "erk"
+    distribution: Distribution = "erk"
     """How the density is shared among layers."""
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from dst_repro import __version__, cli
+from dst_repro.grid import load_suite
 
 ROOT = Path(__file__).parents[2]
 PINS = {
@@ -66,8 +69,6 @@ def test_the_schemas_of_the_config_files_are_those_of_the_models(tmp_path: Path)
 
 
 def test_every_config_file_is_read_and_its_runs_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dst_repro.grid import load_suite
-
     monkeypatch.chdir(ROOT)
     for path in sorted((ROOT / "config").glob("*.yaml")):
         suite = load_suite(path)
@@ -76,8 +77,6 @@ def test_every_config_file_is_read_and_its_runs_are_valid(monkeypatch: pytest.Mo
 
 
 def test_the_quickstart_is_as_large_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dst_repro.grid import load_suite
-
     monkeypatch.chdir(ROOT)
     runs = load_suite(ROOT / "config/config.yaml").runs.values()
     assert len(runs) >= 90
@@ -90,9 +89,6 @@ def test_the_quickstart_is_as_large_as_the_readme_says(monkeypatch: pytest.Monke
 
 
 def test_planning_does_not_import_torch() -> None:
-    import subprocess
-    import sys
-
     code = "import sys, dst_repro.grid as g; from pathlib import Path; g.load_suite(Path('config/config.yaml'))"
     check = f"{code}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # fills the cache of the catalogue
