@@ -72,6 +72,8 @@ class RunConfig(BaseModel):
     dataset_params: dict[str, Any] = {}
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training images held out for model selection. 0 is the protocol of the papers."""
+    augmentation: Literal["none", "crop-flip", "resized-crop-flip"] = "none"
+    """Of training images: zero padding, random crop and horizontal flip; or a random part of any size, and flip."""
     model: str
     model_params: dict[str, Any] = {}
     method: str
@@ -87,7 +89,10 @@ class RunConfig(BaseModel):
     schedule_params: dict[str, Any] = {}
     epochs: Annotated[int, Field(ge=1)]
     batch_size: Annotated[int, Field(ge=1)] = 64
-    precision: Literal["float32"] = "float32"
+    precision: Literal["float32", "tf32", "bf16"] = "float32"
+    """Of matrix products and convolutions. bf16 is autocast; masks, thresholds and statistics stay float32."""
+    compile: Literal["auto", "off"] = "auto"
+    """Whether a long run is compiled, which can change the order of a sum, and so the last bits."""
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads on a CPU. Their number can change the order of a sum, hence a field of the run."""
     step_history: Annotated[int, Field(ge=0)] = 0

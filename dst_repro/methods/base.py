@@ -51,9 +51,11 @@ Maskable = nn.Conv2d | nn.Linear
 def maskable(model: nn.Module) -> dict[str, Maskable]:
     """Name -> module of every layer whose weight may be masked: convolutions and linear layers, first and last too.
 
-    Biases and normalisation are never masked (Liu et al. 2020, sec. 3).
+    Biases and normalisation are never masked (Liu et al. 2020, sec. 3), nor is a layer that its model marks by
+    `maskable = False`.
     """
-    return {name: module for name, module in model.named_modules() if isinstance(module, Maskable)}
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, Maskable)}
+    return {name: module for name, module in layers.items() if getattr(module, "maskable", True)}
 
 
 class Method:
