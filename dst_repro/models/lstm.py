@@ -1,0 +1,92 @@
+"""Long short-term memory that reads an image row by row: the recurrent networks of Dynamic Sparse Training."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from dst_repro.errors import ConfigError
+from dst_repro.registry import models
+
+Shape = tuple[int, ...]
+
+# cuDNN asks for weights that lie side by side in memory; those that are masked anew for each pass never do.
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+
+
+class LSTMLayer(nn.Module):
+    """The parameters of one layer: `input` (4 * units, inputs) with its bias and `hidden` (4 * units, units) without.
+
+    Both stack their gates in torch's order: input i, forget f, candidate g, output o. There is one bias a gate, as in
+    the LSTM's equations; torch.nn.LSTM trains two, of which only the sum matters. They are linear layers so that they
+    can be masked like any other; only their tensors are used.
+    """
+
+    def __init__(self, inputs: int, units: int) -> None:
+        super().__init__()
+        self.input = nn.Linear(inputs, 4 * units)
+        self.hidden = nn.Linear(units, 4 * units, bias=False)
+        self.register_buffer("no_bias", torch.zeros(4 * units), persistent=False)
+        bound = 1 / math.sqrt(units)
+        nn.init.uniform_(self.input.weight, -bound, bound)
+        nn.init.uniform_(self.hidden.weight, -bound, bound)
+        nn.init.zeros_(self.input.bias)
+
+    def weights(self) -> list[Tensor]:
+        """In the order of `torch.lstm`, as they are now: a method may have put masked ones in their place."""
+        return [self.input.weight, self.hidden.weight, self.input.bias, self.get_buffer("no_bias")]
+
+
+class Output(nn.Linear):
+    """A last layer that stays dense."""
+
+    maskable = False
+
+
+class LSTM(nn.Module):
+    """Two LSTM layers over the rows of an image (n, 1, steps, inputs), then a dense linear layer on the last output.
+
+    The state before the first row is zero. The last layer is never masked (Liu et al. 2020, released code). Whatever
+    the precision of the run, the LSTM layers compute in that of the images, float32.
+    """
+
+    def __init__(self, inputs: int, units: int, classes: int) -> None:
+        super().__init__()
+        self.units = units
+        self.lstm1 = LSTMLayer(inputs, units)
+        self.lstm2 = LSTMLayer(units, units)
+        self.fc = Output(units, classes)
+        nn.init.uniform_(self.fc.weight, -0.1, 0.1)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        zero = images.new_zeros(2, len(images), self.units)
+        weights = self.lstm1.weights() + self.lstm2.weights()
+        # both layers and all steps in one call: with biases, 2 layers, no dropout, in one direction, the batch first
+        options = (True, 2, 0.0, self.training, False, True)
+        with torch.autocast(images.device.type, enabled=False):  # cuDNN's LSTM would take it for float16
+            _, last, _ = torch.lstm(images.squeeze(1), (zero, zero), weights, *options)
+        logits: Tensor = self.fc(last[1])
+        return logits
+
+
+def _lstm(slug: str, units: int, shape: Shape, classes: int) -> nn.Module:
+    channels, _, width = shape
+    if channels != 1:
+        raise ConfigError(f"{slug} reads the rows of images with 1 channel, not {channels}", "model")
+    return LSTM(width, units, classes)
+
+
+@models.register("lstm-a")
+def lstm_a(shape: Shape, classes: int, _: object = None) -> nn.Module:
+    """Two LSTM layers of 128: 213,258 parameters on 28x28 images, 210,944 of them maskable weights."""
+    return _lstm("lstm-a", 128, shape, classes)
+
+
+@models.register("lstm-b")
+def lstm_b(shape: Shape, classes: int, _: object = None) -> nn.Module:
+    """Two LSTM layers of 256: 819,722 parameters on 28x28 images, 815,104 of them maskable weights."""
+    return _lstm("lstm-b", 256, shape, classes)
