@@ -9,21 +9,30 @@ from types import ModuleType
 import torch
 
 
-@functools.cache
 def torchvision_datasets() -> ModuleType:
-    """`torchvision.datasets`, also where torch is a CPU build.
+    """`torchvision.datasets`, also where torch is a CPU build."""
+    return _module("torchvision.datasets")
 
-    PyPI's torchvision refuses to import beside a CPU-only torch, because the schemas of two of its compiled operators
-    are missing there. Declaring the schemas is enough: no data set uses the operators.
+
+def torchvision_transforms() -> ModuleType:
+    """`torchvision.transforms`, likewise."""
+    return _module("torchvision.transforms")
+
+
+@functools.cache
+def _module(name: str) -> ModuleType:
+    """PyPI's torchvision refuses to import beside a CPU-only torch: the schemas of two compiled operators are missing.
+
+    Declaring the schemas is enough: neither data sets nor transforms use the operators.
     """
     try:
-        return importlib.import_module("torchvision.datasets")
+        return importlib.import_module(name)
     except RuntimeError:
         library = torch.library.Library("torchvision", "DEF")
         library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _KEEP.append(library)
-        return importlib.import_module("torchvision.datasets")
+        return importlib.import_module(name)
 
 
 _KEEP: list[torch.library.Library] = []  # a library that is collected takes its schemas along

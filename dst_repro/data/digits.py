@@ -30,7 +30,7 @@ def digits(params: DigitsParams) -> Source:
     source = Source("digits", train, test, classes=10, divisor=16).checked()
     if params.size == 8:
         return source
-    return replace(source, train=_upsample(source.train, params.size), test=_upsample(source.test, params.size))
+    return replace(source, train=_upsample(train, params.size), test=_upsample(test, params.size))
 
 
 def _arrays() -> Arrays:

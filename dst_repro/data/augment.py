@@ -1,0 +1,61 @@
+"""Random crop and mirroring of whole batches: torchvision's RandomCrop(size, padding=4) and RandomHorizontalFlip.
+
+Both are one gather: index arithmetic says where each pixel comes from, and the batch is channels-last as it arrives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from dst_repro.seeding import generator
+
+PADDING = 4
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How the training images of one epoch are varied (`RunConfig.augmentation`), and the stream it is drawn from."""
+
+    kind: str
+    seed: int
+    epoch: int
+
+    def rng(self, *image: int) -> torch.Generator:
+        """The stream of the epoch, or of one image in it. On the CPU, whatever the training device is."""
+        return generator(self.seed, "augmentation", self.epoch, *image)
+
+
+def draw_crop_flip(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """For n images: top and left of the crop in the padded image, and whether it is mirrored; (n,) each.
+
+    Each of the 9 x 9 places is equally likely, and so is mirroring.
+    """
+    top, left = torch.randint(2 * PADDING + 1, (2, n), generator=rng)
+    return top, left, torch.rand(n, generator=rng) < 0.5
+
+
+class Padded:
+    """Images (n, channels, height, width) with a black border of 4 pixels, ready to be cropped to their own size."""
+
+    def __init__(self, images: Tensor) -> None:
+        border = (0, 0, PADDING, PADDING, PADDING, PADDING)
+        padded = functional.pad(images.permute(0, 2, 3, 1), border)
+        _, height, self.row, channels = padded.shape
+        self.image = height * self.row
+        self.pixels = padded.reshape(-1, channels)
+        self.shape = (*images.shape[2:], channels)
+        y, x = (torch.arange(size, device=images.device) for size in images.shape[2:])
+        self.upright, self.mirrored = (y[:, None] * self.row + columns for columns in (x, x.flip(0)))
+
+    def crop(self, index: Tensor, top: Tensor, left: Tensor, flip: Tensor) -> Tensor:
+        """The images `index`, cut out and mirrored as `draw_crop_flip` says; all (b,), on the images' device.
+
+        Returns (b, channels, height, width), channels-last.
+        """
+        first = index * self.image + top * self.row + left
+        pixel = torch.where(flip[:, None, None], self.mirrored, self.upright) + first[:, None, None]
+        return self.pixels.index_select(0, pixel.flatten()).view(-1, *self.shape).permute(0, 3, 1, 2)
