@@ -6,7 +6,9 @@ import functools
 import importlib.metadata
 import os
 import platform
+import resource
 import subprocess
+import sys
 from pathlib import Path
 
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "scikit-learn", "snakemake", "matplotlib", "seaborn")
@@ -22,6 +24,21 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def peak_memory_mib() -> int:
+    """The largest resident set of this process so far, in MiB.
+
+    From /proc where there is one: on Linux, `ru_maxrss` of a new process starts at its parent's peak.
+    """
+    try:
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) // 1024
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // 2**20 if sys.platform == "darwin" else peak // 1024
 
 
 @functools.cache
@@ -41,6 +58,7 @@ def _git(folder: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+@functools.cache
 def versions() -> dict[str, str]:
     """Package -> installed version, Python first."""
     found = {"python": platform.python_version()}

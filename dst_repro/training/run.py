@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -71,7 +70,7 @@ def train(run: RunConfig, results: Path) -> Record:
     runtime = {
         "wall_seconds": round(time.monotonic() - started, 3),
         "seconds_in_steps": round(trainer.seconds_in_steps, 3) if trainer else 0.0,
-        "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_mib": environment.peak_memory_mib(),
         "resumed_at_epoch": resumed_at,
         "device": describe(device),
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
