@@ -17,6 +17,16 @@ Shape = tuple[int, ...]
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 
+class Gates(nn.Linear):
+    """The stacked matrices of four gates, U(+-1/sqrt(units)) at the start, their biases 0 (released code of DST)."""
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.out_features // 4)
+        nn.init.uniform_(self.weight, -bound, bound)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
 class LSTMLayer(nn.Module):
     """The parameters of one layer: `input` (4 * units, inputs) with its bias and `hidden` (4 * units, units) without.
 
@@ -27,13 +37,9 @@ class LSTMLayer(nn.Module):
 
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
-        self.input = nn.Linear(inputs, 4 * units)
-        self.hidden = nn.Linear(units, 4 * units, bias=False)
+        self.input = Gates(inputs, 4 * units)
+        self.hidden = Gates(units, 4 * units, bias=False)
         self.register_buffer("no_bias", torch.zeros(4 * units), persistent=False)
-        bound = 1 / math.sqrt(units)
-        nn.init.uniform_(self.input.weight, -bound, bound)
-        nn.init.uniform_(self.hidden.weight, -bound, bound)
-        nn.init.zeros_(self.input.bias)
 
     def weights(self) -> list[Tensor]:
         """In the order of `torch.lstm`, as they are now: a method may have put masked ones in their place."""
@@ -41,9 +47,13 @@ class LSTMLayer(nn.Module):
 
 
 class Output(nn.Linear):
-    """A last layer that stays dense."""
+    """A last layer that stays dense, U(+-0.1) at the start, its bias 0 (released code of DST)."""
 
     maskable = False
+
+    def reset_parameters(self) -> None:
+        nn.init.uniform_(self.weight, -0.1, 0.1)
+        nn.init.zeros_(self.bias)
 
 
 class LSTM(nn.Module):
@@ -59,8 +69,6 @@ class LSTM(nn.Module):
         self.lstm1 = LSTMLayer(inputs, units)
         self.lstm2 = LSTMLayer(units, units)
         self.fc = Output(units, classes)
-        nn.init.uniform_(self.fc.weight, -0.1, 0.1)
-        nn.init.zeros_(self.fc.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         zero = images.new_zeros(2, len(images), self.units)
