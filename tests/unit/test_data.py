@@ -161,7 +161,11 @@ def test_real_mnist(mnist_root: Path) -> None:
     assert (len(mnist.train), len(mnist.test)) == (60_000, 10_000)
     assert mnist.train.images.shape == (60_000, 1, 28, 28)
     assert torch.bincount(mnist.test.labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert mnist.note == ""
+    assert (mnist.note, mnist.mean, mnist.std) == ("", (), ())
+    normalised = source("mnist", {"normalise": True})
+    std, mean = torch.std_mean(mnist.train.images.double() / 255)
+    assert normalised.mean == pytest.approx([float(mean)], abs=5e-5)
+    assert normalised.std == pytest.approx([float(std)], abs=5e-5)
 
 
 def test_one_altered_pixel_of_mnist_is_noticed(
