@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+from dst_repro.sparsity.apportion import fill, whole
+
 Shape = tuple[int, ...]
 Distribution = Literal["uniform", "er", "erk"]
 
@@ -31,17 +33,10 @@ def densities(shapes: Mapping[str, Shape], density: float, distribution: Distrib
     """
     if not 0 < density <= 1:
         raise ValueError(f"density must be in (0, 1], not {density}")
-    raw = {name: RAW[distribution](shape) for name, shape in shapes.items()}
     size = {name: math.prod(shape) for name, shape in shapes.items()}
-    dense: set[str] = set()
-    while True:
-        rest = [name for name in shapes if name not in dense]
-        budget = density * sum(size.values()) - sum(size[name] for name in dense)
-        eps = budget / sum(raw[name] * size[name] for name in rest) if rest else 0.0
-        over = {name for name in rest if eps * raw[name] > 1}
-        if not over:
-            return {name: 1.0 if name in dense else eps * raw[name] for name in shapes}
-        dense |= over
+    raw = {name: RAW[distribution](shape) * size[name] for name, shape in shapes.items()}
+    amounts = fill(density * sum(size.values()), raw, size)
+    return {name: amounts[name] / size[name] for name in shapes}
 
 
 def counts(shapes: Mapping[str, Shape], density: float, distribution: Distribution) -> dict[str, int]:
@@ -51,9 +46,4 @@ def counts(shapes: Mapping[str, Shape], density: float, distribution: Distributi
     """
     size = {name: math.prod(shape) for name, shape in shapes.items()}
     shares = {name: p * size[name] for name, p in densities(shapes, density, distribution).items()}
-    kept = {name: min(size[name], math.floor(share + 1e-9)) for name, share in shares.items()}
-    missing = round(density * sum(size.values())) - sum(kept.values())
-    by_remainder = sorted(shares, key=lambda name: kept[name] - shares[name])
-    for name in [n for n in by_remainder if kept[n] < size[n]][:missing]:
-        kept[name] += 1
-    return kept
+    return whole(shares, round(density * sum(size.values())), size)
