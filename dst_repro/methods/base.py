@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from dst_repro.compilation import LONG
 from dst_repro.config import RunConfig
 from dst_repro.seeding import generator
 
@@ -30,6 +31,11 @@ class Context:
     @property
     def total_steps(self) -> int:
         return self.steps_per_epoch * self.config.epochs
+
+    @property
+    def compiles(self) -> bool:
+        """Whether this run is long enough to compile what it computes at each step. It follows from nothing else."""
+        return self.config.compile == "auto" and self.total_steps >= LONG
 
     @property
     def density(self) -> float:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import functools
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from dst_repro.compilation import Compiled
 from dst_repro.methods.base import Context, Method
 from dst_repro.registry import Params, methods
-from dst_repro.sparsity.threshold import ThresholdedWeight, threshold_mask
+from dst_repro.sparsity.threshold import ESTIMATORS, as_matrix, differentiate, mask_weights, step
 
-RESET_BELOW = 0.01  # a layer that keeps at most this share is set free again
+RESET_AT = 0.01  # a layer that keeps at most this share is set free again
 
 
 class DSTParams(Params):
@@ -22,6 +24,10 @@ class DSTParams(Params):
     """Whether a layer that keeps at most 1 % has its thresholds set back to zero."""
     threshold_decay: bool | None = None
     """Whether weight decay acts on thresholds; by default as `fidelity` says."""
+    granularity: Literal["neuron", "layer", "weight"] = "neuron"
+    """What shares a threshold: the weights of a neuron or filter, those of a layer, or none (Liu et al. 2020, A.2)."""
+    estimator: Literal["long-tailed", "straight-through", "triangular"] = "long-tailed"
+    """What stands for the gradient of the step function (Liu et al. 2020, eq. 3 and Fig. 2)."""
 
 
 @methods.register("dst", DSTParams)
@@ -33,43 +39,98 @@ class DST(Method):
     of its weights gets all its thresholds set to zero, their momentum left as it is.
 
     The authors' code differs from the paper (`fidelity: released`): S(0) is 0 instead of 1, evaluation passes may reset
-    thresholds too, and weight decay acts on thresholds, which eq. (5) does not have.
+    thresholds too, weight decay acts on thresholds, which eq. (5) does not have, and masked layers start from
+    U(+-1/sqrt(fan_in)), whatever the dense network starts from.
     """
 
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
-        self.paper = context.config.fidelity == "paper"
-        self.thresholds: dict[str, nn.Parameter] = {}
+        self.closed = self.paper = context.config.fidelity == "paper"
         self.weights: dict[str, nn.Parameter] = {}
-        self.resets: dict[str, int] = {}
+        self.thresholds: dict[str, nn.Parameter] = {}
+        self.masked: dict[str, Tensor] = {}
+        estimator = ESTIMATORS[params.estimator]
+        self._mask_weights = Compiled(functools.partial(mask_weights, closed=self.closed), context.compiles)
+        self._differentiate = Compiled(
+            functools.partial(differentiate, closed=self.closed, estimator=estimator), context.compiles
+        )
 
     def prepare(self, model: nn.Module) -> None:
-        """`weight` of each layer becomes `weight_orig` and `threshold`; each forward pass computes `weight` anew."""
+        """`weight` of each layer becomes `weight_orig` and `threshold`, which train, and the masked weight.
+
+        The masked weight is a leaf of the graph in a buffer of its own, renewed before each forward pass, so that its
+        gradient G is at hand for all layers at once, dense and ours to change in place.
+        """
         super().prepare(model)
         for name, module in self.modules.items():
+            if not self.paper:
+                module.reset_parameters()
             weight = self.weights[name] = module.get_parameter("weight")
-            threshold = self.thresholds[name] = nn.Parameter(weight.new_zeros(len(weight)))
+            threshold = self.thresholds[name] = nn.Parameter(self._start(weight))
             del module._parameters["weight"]
             module.register_parameter("weight_orig", weight)
             module.register_parameter("threshold", threshold)
-            self.resets[name] = 0
-        model.register_forward_pre_hook(lambda model, _: self._thread(model.training))
-
-    def _thread(self, training: bool) -> None:
-        """Give every layer its masked weight for this forward pass."""
-        for name, module in self.modules.items():
-            mask = self._mask(name)
-            if self.params.reset and (training or not self.paper) and int(mask.sum()) <= RESET_BELOW * mask.numel():
-                with torch.no_grad():
-                    self.thresholds[name].zero_()
-                self.resets[name] += 1
-                mask = self._mask(name)
-            masked = ThresholdedWeight.apply(self.weights[name], self.thresholds[name], mask)  # type: ignore[no-untyped-call]
+            masked = torch.empty_strided(weight.shape, weight.stride(), dtype=weight.dtype, device=weight.device)
+            self.masked[name] = masked.requires_grad_()
             object.__setattr__(module, "weight", masked)  # a plain attribute: the parameters are the two above
+        with torch.no_grad():
+            self._w = [as_matrix(weight) for weight in self.weights.values()]
+            self._t = [as_matrix(self._per_row(name)) for name in self.thresholds]
+            self._out = [as_matrix(masked.detach()) for masked in self.masked.values()]
+        device = self._w[0].device
+        self._least = torch.tensor([RESET_AT * w.numel() for w in self._w], dtype=torch.float64, device=device)
+        self._alpha = torch.tensor(self.params.alpha, device=device)
+        self._resets = torch.zeros(len(self._w), dtype=torch.int64, device=device)
+        model.register_forward_pre_hook(lambda model, _: self._renew(model.training))
+
+    def _start(self, weight: Tensor) -> Tensor:
+        """Thresholds of 0, in the shape of what shares one."""
+        match self.params.granularity:
+            case "neuron":
+                return weight.new_zeros(len(weight))
+            case "layer":
+                return weight.new_zeros(1)
+            case _:
+                return torch.zeros_like(weight)
+
+    def _per_row(self, name: str) -> Tensor:
+        """Thresholds of a layer in a shape that broadcasts against its weight."""
+        threshold, weight = self.thresholds[name], self.weights[name]
+        return threshold if self.params.granularity == "weight" else threshold.view(-1, *[1] * (weight.dim() - 1))
 
     @torch.no_grad()
-    def _mask(self, name: str) -> Tensor:
-        return threshold_mask(self.weights[name], self.thresholds[name], closed=self.paper)
+    def _renew(self, training: bool) -> None:
+        """Compute every layer's masked weight, and once more after a reset.
+
+        On a GPU it is always computed twice: to ask whether a layer is empty would make the processor wait for it.
+        """
+        kept = self._mask_weights(self._w, self._t, self._out)
+        if not self.params.reset or not (training or not self.paper):
+            return
+        empty = kept <= self._least
+        if empty.is_cpu and not empty.any():
+            return
+        for threshold, reset in zip(self._t, empty, strict=True):
+            threshold.masked_fill_(reset, 0.0)
+        self._resets += empty
+        self._mask_weights(self._w, self._t, self._out)
+
+    @torch.no_grad()
+    def after_backward(self, step: int) -> bool:
+        """From the gradient of the masked weights to those of weights and thresholds, regularisation included."""
+        gradients = [as_matrix(self._gradient(name)) for name in self.masked]
+        found = self._differentiate(self._w, self._t, gradients, self._alpha)
+        for name, masked in self.masked.items():
+            self.weights[name].grad, masked.grad = masked.grad, None
+        for threshold, gradient in zip(self.thresholds.values(), found, strict=True):
+            threshold.grad = gradient.as_strided(threshold.shape, threshold.stride())  # of the same order in memory
+        return False
+
+    def _gradient(self, name: str) -> Tensor:
+        gradient = self.masked[name].grad
+        if gradient is None:
+            raise RuntimeError(f"layer '{name}' took no part in the loss")
+        return gradient
 
     def param_groups(self, model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
         decays = not self.paper if self.params.threshold_decay is None else self.params.threshold_decay
@@ -81,18 +142,15 @@ class DST(Method):
             {"params": thresholds, "weight_decay": weight_decay if decays else 0.0},
         ]
 
-    def penalty(self) -> Tensor | None:
-        """alpha * L_s, L_s = sum over all thresholds of exp(-t) (eq. 4), without normalisation."""
-        return torch.cat(list(self.thresholds.values())).neg().exp().sum().mul(self.params.alpha)
-
+    @torch.no_grad()
     def masks(self) -> dict[str, Tensor]:
-        return {name: self._mask(name) for name in self.modules}
+        return {name: step(w.abs(), self._per_row(name), self.closed) for name, w in self.weights.items()}
 
     def events(self) -> dict[str, dict[str, float]]:
-        return {"resets": {name: float(n) for name, n in self.resets.items()}}
+        return {"resets": dict(zip(self.weights, map(float, self._resets.tolist()), strict=True))}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"resets": dict(self.resets)}
+        return {"resets": self._resets}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.resets = dict(state["resets"])
+        self._resets.copy_(state["resets"])

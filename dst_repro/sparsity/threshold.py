@@ -1,48 +1,83 @@
-"""The step function with the long-tailed estimator of its gradient (Liu et al. 2020, eq. 1 to 3)."""
+"""Weights under trainable thresholds: the step function and the estimates of its gradient (Liu et al. 2020, eq. 1 to 3).
+
+Everything here works on a weight as a matrix with one row a neuron or filter (`as_matrix`), and on a threshold that can
+be broadcast against it: (rows, 1) for one a neuron, (1, 1) for one a layer, (rows, columns) for one a weight.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 
 def long_tailed(x: Tensor) -> Tensor:
-    """H(x), the estimate of dS/dx: 2 - 4|x| up to 0.4, then 0.4 up to 1, then 0 (eq. 3)."""
+    """H(x), the paper's estimate of dS/dx: 2 - 4|x| up to 0.4, then 0.4 up to 1, then 0 (eq. 3)."""
     size = x.abs()
     return (2 - 4 * size).clamp_(min=0.4).mul_(size <= 1)
 
 
-def _per_row(threshold: Tensor, weight: Tensor) -> Tensor:
-    return threshold.view(-1, *[1] * (weight.dim() - 1))
+def straight_through(x: Tensor) -> Tensor:
+    """1 up to 1, then 0: the straight-through estimator of Fig. 2 (after Hubara et al. 2016)."""
+    return (x.abs() <= 1).to(x.dtype)
 
 
-def threshold_mask(weight: Tensor, threshold: Tensor, closed: bool) -> Tensor:
-    """Boolean mask S(|W| - t), (rows, ...) with one threshold a row. `closed` says whether S(0) is 1."""
-    size, limit = weight.abs(), _per_row(threshold, weight)
-    return size >= limit if closed else size > limit
+def triangular(x: Tensor) -> Tensor:
+    """2 - 4|x| up to 0.5, then 0: the long-tailed estimate without its tail."""
+    return (2 - 4 * x.abs()).clamp_(min=0)
 
 
-class ThresholdedWeight(torch.autograd.Function):
-    """W * S(|W| - t), whose backward pass lets masked weights learn and thresholds move.
+Estimator = Callable[[Tensor], Tensor]
+ESTIMATORS: Mapping[str, Estimator] = MappingProxyType(
+    {"long-tailed": long_tailed, "straight-through": straight_through, "triangular": triangular}
+)
 
-    With G the gradient of the result, Q = |W| - t and H the estimator, the gradients are
-    G*S(Q) + G*|W|*H(Q) for W and -sum_row G*W*H(Q) for t (from eq. 1, 2, 3 and 5).
+
+def as_matrix(x: Tensor) -> Tensor:
+    """A view (rows, columns) of a weight or of its gradient, columns in the order of memory, whatever its format."""
+    if x.dim() == 4 and not x.is_contiguous():
+        x = x.permute(0, 2, 3, 1)
+    return x.view(len(x), -1)
+
+
+def step(size: Tensor, threshold: Tensor, closed: bool) -> Tensor:
+    """Boolean S(|W| - t) of |W|. `closed` says whether S(0) is 1. Where a NaN is involved it is 0."""
+    return size >= threshold if closed else size > threshold
+
+
+def mask_weights(
+    weights: Sequence[Tensor], thresholds: Sequence[Tensor], masked: Sequence[Tensor], closed: bool
+) -> Tensor:
+    """Write W * S(|W| - t) of every layer into `masked`; how many weights each layer keeps, float64 (layers,)."""
+    kept = []
+    for weight, threshold, out in zip(weights, thresholds, masked, strict=True):
+        mask = step(weight.abs(), threshold, closed).to(weight.dtype)
+        out.copy_(weight * mask)
+        kept.append(mask.sum(1).sum(dtype=torch.float64))  # exact: no row has 2^24 weights
+    return torch.stack(kept)
+
+
+def differentiate(
+    weights: Sequence[Tensor],
+    thresholds: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    alpha: Tensor,
+    closed: bool,
+    estimator: Estimator,
+) -> list[Tensor]:
+    """Turn G, the gradient of the masked weight, into that of W, in place; return the gradients of the thresholds.
+
+    With Q = |W| - t and H the estimator: G*S(Q) + G*|W|*H(Q) for W, and -sum G*W*H(Q) - alpha*exp(-t) for t, the sum
+    over the weights that share a threshold (from eq. 1 to 5: the second term of t is that of the sparse regularisation
+    alpha * sum exp(-t), which needs no graph of its own).
     """
-
-    @staticmethod
-    def forward(ctx: Any, weight: Tensor, threshold: Tensor, mask: Tensor) -> Tensor:
-        ctx.save_for_backward(weight, threshold, mask)
-        return weight * mask
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        weight, threshold, mask = ctx.saved_tensors
+    found = []
+    for weight, threshold, gradient in zip(weights, thresholds, gradients, strict=True):
         size = weight.abs()
-        structure = long_tailed(size - _per_row(threshold, weight)).mul_(grad)  # G * H(Q)
-        for_threshold = -(structure * weight).flatten(1).sum(1)
-        for_weight = structure.mul_(size).addcmul_(grad, mask.to(grad.dtype))
-        return for_weight, for_threshold, None
+        structure = estimator(size - threshold) * gradient
+        pull = -(structure * weight).sum_to_size(threshold.shape)
+        found.append(pull - alpha * torch.exp(-threshold))
+        gradient.copy_(gradient * step(size, threshold, closed) + structure * size)
+    return found

@@ -9,6 +9,7 @@ import pytest
 import torch
 from scipy.special import lambertw
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dst_repro.config import RunConfig
 from dst_repro.methods.base import Layer
@@ -53,6 +54,8 @@ def test_forward_pass_that_resets_already_uses_the_new_mask(build: MethodFactory
 def test_evaluation_resets_only_in_the_released_version(build: MethodFactory, fidelity: str, resets: int) -> None:
     model = hundred(1)
     method = with_thresholds(build, model, 0.5, fidelity=fidelity)
+    with torch.no_grad():
+        model[0].weight_orig.copy_(hundred(1)[0].weight)
     model.eval()
     model(torch.ones(1, 10))
     assert method.events()["resets"]["0"] == resets
@@ -70,9 +73,23 @@ def test_no_reset_where_it_is_switched_off(build: MethodFactory) -> None:
 def test_weights_at_their_threshold(build: MethodFactory, fidelity: str, kept: int) -> None:
     """Thresholds start at 0; a weight of exactly 0 stays under S(0) = 1 and goes under S(0) = 0."""
     model = hundred(0)
+    method = build(model, "dst", method_params={"alpha": 0.0}, fidelity=fidelity)
     with torch.no_grad():
-        model[0].weight[3] = 0.0
-    assert build(model, "dst", method_params={"alpha": 0.0}, fidelity=fidelity).layers()["0"].kept == kept
+        model[0].weight_orig.fill_(0.1)[3] = 0.0
+    assert method.layers()["0"].kept == kept
+
+
+def test_start_of_masked_layers(build: MethodFactory) -> None:
+    """The paper says nothing of its own; the released code draws from U(+-1/sqrt(fan_in)), here +-0.1."""
+    kept, drawn = (nn.Sequential(nn.Linear(100, 50)) for _ in range(2))
+    for model in (kept, drawn):
+        nn.init.constant_(model[0].weight, 7.0)
+    build(kept, "dst", method_params={"alpha": 0.0})
+    build(drawn, "dst", method_params={"alpha": 0.0}, fidelity="released")
+    assert kept[0].weight_orig.unique().tolist() == [7.0]
+    size = drawn[0].weight_orig.detach().abs()
+    assert 0.099 < float(size.max()) <= 0.1
+    assert float(size.mean()) == pytest.approx(0.05, abs=0.002)
 
 
 def test_resets_go_on_being_counted_after_a_resume(build: MethodFactory) -> None:
@@ -99,18 +116,64 @@ def test_reset_leaves_momentum_alone(trainer: TrainerFactory, digits: Any) -> No
     assert torch.equal(run.optimizer.state[threshold]["momentum_buffer"], before)
 
 
-def test_penalty_and_its_gradient(build: MethodFactory) -> None:
-    """alpha * sum(exp(-t)): thresholds 0, ln 2, ln 4 give alpha * (1 + 1/2 + 1/4)."""
+def zero_gradients(method: Any) -> None:
+    """As after the backward pass of a loss that no weight has a part in."""
+    for masked in method.masked.values():
+        masked.grad = torch.zeros_like(masked)
+
+
+def test_gradient_of_the_regularisation(build: MethodFactory) -> None:
+    """Of alpha * sum(exp(-t)) at t = 0, ln 2, ln 4: -alpha, -alpha / 2, -alpha / 4."""
     model = nn.Sequential(nn.Linear(4, 2), nn.Linear(2, 1))
     method = build(model, "dst", method_params={"alpha": 0.1})
     with torch.no_grad():
         model[0].threshold.copy_(torch.tensor([0.0, math.log(2)]))
         model[1].threshold.fill_(math.log(4))
-    penalty = method.penalty()
-    penalty.backward()
-    assert penalty.item() == pytest.approx(0.175)
+    zero_gradients(method)
+    assert method.after_backward(0) is False
     assert model[0].threshold.grad.tolist() == pytest.approx([-0.1, -0.05])
     assert model[1].threshold.grad.tolist() == pytest.approx([-0.025])
+    assert model[0].weight_orig.grad.abs().sum() == 0
+
+
+@pytest.mark.parametrize("granularity", ["neuron", "layer", "weight"])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_step_equals_autograd_of_the_whole_objective(
+    build: MethodFactory, granularity: str, channels_last: bool
+) -> None:
+    """J(W, t) of eq. 5 in float64, by torch's autograd with S replaced by its estimate, on a convolutional network."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.Conv2d(3, 4, 2), nn.Flatten(), nn.Linear(16, 3)).double()
+    if channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    method = build(model, "dst", method_params={"alpha": 0.02, "granularity": granularity})
+    images = torch.randn(5, 2, 5, 5, dtype=torch.float64)
+    labels = torch.tensor([0, 1, 2, 0, 1])
+    with torch.no_grad():
+        for threshold in method.thresholds.values():
+            threshold.uniform_(0.0, 0.2)
+    functional.cross_entropy(model(images), labels).backward()
+    method.after_backward(0)
+
+    weights = {name: w.detach().clone().requires_grad_() for name, w in method.weights.items()}
+    limits = {name: t.detach().clone().requires_grad_() for name, t in method.thresholds.items()}
+
+    def masked(name: str) -> Tensor:
+        weight, limit = weights[name], limits[name]
+        if granularity != "weight":
+            limit = limit.view(-1, *[1] * (weight.dim() - 1))
+        q = weight.abs() - limit
+        estimate = torch.where(q.abs() <= 0.4, 2 - 4 * q.abs(), torch.where(q.abs() <= 1, 0.4, 0.0)).detach()
+        smooth = q * estimate  # its derivative is the estimate, its value is taken away again
+        return weight * ((q >= 0).double() + smooth - smooth.detach())
+
+    x = functional.conv2d(images, masked("0"), model[0].bias).relu()
+    x = functional.conv2d(x, masked("2"), model[2].bias).flatten(1)
+    loss = functional.cross_entropy(functional.linear(x, masked("4"), model[4].bias), labels)
+    (loss + 0.02 * sum(torch.exp(-t).sum() for t in limits.values())).backward()
+    for name in weights:
+        assert torch.allclose(method.weights[name].grad, weights[name].grad, rtol=1e-6, atol=1e-9), name
+        assert torch.allclose(method.thresholds[name].grad, limits[name].grad, rtol=1e-6, atol=1e-9), name
 
 
 def test_without_pull_and_far_from_thresholds_it_is_dense_training(trainer: TrainerFactory, digits: Any) -> None:
@@ -129,7 +192,7 @@ def test_without_pull_and_far_from_thresholds_it_is_dense_training(trainer: Trai
 
 
 def iterate(build: MethodFactory, tiny: RunFactory, steps: int, **fields: Any) -> Tensor:
-    """Thresholds after `steps` updates by the penalty and the decay alone. The large rate only saves steps."""
+    """Thresholds after `steps` updates by the regularisation and the decay alone. The large rate only saves steps."""
     fields = {"method_params": {"alpha": 1e-5}, "weight_decay": 1e-4, "learning_rate": 1000.0} | fields
     config: RunConfig = tiny("dst", optimizer_params={"momentum": 0.0}, **fields)
     model = nn.Sequential(nn.Linear(3, 2))
@@ -137,7 +200,8 @@ def iterate(build: MethodFactory, tiny: RunFactory, steps: int, **fields: Any) -
     optimizer = build_optimizer(config, method.param_groups(model, config.weight_decay))
     for _ in range(steps):
         optimizer.zero_grad()
-        method.penalty().backward()
+        zero_gradients(method)
+        method.after_backward(0)
         optimizer.step()
     return model[0].threshold.detach()
 

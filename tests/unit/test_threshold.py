@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+
 import pytest
 import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from dst_repro.sparsity.threshold import ThresholdedWeight, long_tailed, threshold_mask
+from dst_repro.compilation import Compiled
+from dst_repro.sparsity.threshold import (
+    as_matrix,
+    differentiate,
+    long_tailed,
+    mask_weights,
+    step,
+    straight_through,
+    triangular,
+)
 
 SHAPES = [(7, 11), (4, 3, 5, 5)]
 
@@ -32,12 +43,19 @@ def case(shape: tuple[int, ...], dtype: torch.dtype = torch.float64) -> tuple[Te
     return weight, threshold, torch.randn(shape, generator=rng, dtype=dtype)
 
 
-def gradients(weight: Tensor, threshold: Tensor, above: Tensor, closed: bool = True) -> tuple[Tensor, Tensor, Tensor]:
-    """(result, gradient of the weight, gradient of the threshold) of the code under test."""
-    weight, threshold = weight.clone().requires_grad_(), threshold.clone().requires_grad_()
-    out = ThresholdedWeight.apply(weight, threshold, threshold_mask(weight.detach(), threshold.detach(), closed))
-    out.backward(above)
-    return out.detach(), weight.grad, threshold.grad
+def gradients(
+    weight: Tensor, threshold: Tensor, above: Tensor, closed: bool = True, compiled: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(result, gradient of the weight, gradient of the threshold) of the code under test, alpha = 0."""
+    masked, gradient = torch.empty_like(weight), above.clone(memory_format=torch.preserve_format)
+    if weight.dim() == 4 and not weight.is_contiguous():
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+    matrices = [as_matrix(weight)], [threshold.view(-1, 1)]
+    Compiled(functools.partial(mask_weights, closed=closed), compiled)(*matrices, [as_matrix(masked)])
+    alpha = torch.tensor(0.0, dtype=weight.dtype)
+    function = functools.partial(differentiate, closed=closed, estimator=long_tailed)
+    (found,) = Compiled(function, compiled)(*matrices, [as_matrix(gradient)], alpha)
+    return masked, gradient, found.view(-1)
 
 
 @pytest.mark.parametrize(
@@ -46,6 +64,15 @@ def gradients(weight: Tensor, threshold: Tensor, above: Tensor, closed: bool = T
 )
 def test_estimator_at_hand_picked_points(x: float, expected: float) -> None:
     assert float(long_tailed(torch.tensor([x], dtype=torch.float64))) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x", "straight", "triangle"), [(0, 1, 2), (-0.25, 1, 1), (0.5, 1, 0), (0.75, 1, 0), (-1, 1, 0), (1.001, 0, 0)]
+)
+def test_other_estimators_at_hand_picked_points(x: float, straight: float, triangle: float) -> None:
+    point = torch.tensor([x], dtype=torch.float64)
+    assert float(straight_through(point)) == straight
+    assert float(triangular(point)) == pytest.approx(triangle, abs=1e-12)
 
 
 def test_estimator_integrates_to_1_44() -> None:
@@ -57,8 +84,10 @@ def test_estimator_integrates_to_1_44() -> None:
 def test_step_at_zero(closed: bool, kept: list[bool]) -> None:
     """Fig. 2 draws S(0) = 1, the released code has S(0) = 0."""
     weight, threshold = torch.tensor([[0.75, 0.5, 0.25]]), torch.tensor([0.5])
-    assert threshold_mask(weight, threshold, closed).tolist() == [kept]
-    assert threshold_mask(-weight, threshold, closed).tolist() == [kept]
+    assert step(weight.abs(), threshold, closed).tolist() == [kept]
+    out, counted = torch.empty(2, 3), [torch.cat([weight, -weight])]
+    assert mask_weights(counted, [threshold.expand(2).view(2, 1)], [out], closed).tolist() == [2 * sum(kept)]
+    assert out.bool().tolist() == [kept, kept]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -70,11 +99,12 @@ def test_forward_masks_each_row_by_its_own_threshold(shape: tuple[int, ...]) -> 
         assert y.tolist() == expected
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gradients_are_the_formulas(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+def test_gradients_are_the_formulas(shape: tuple[int, ...], dtype: torch.dtype, compiled: bool) -> None:
     weight, threshold, above = case(shape, dtype)
-    _, for_weight, for_threshold = gradients(weight, threshold, above)
+    _, for_weight, for_threshold = gradients(weight, threshold, above, compiled=compiled)
     for row in range(shape[0]):
         total = 0.0
         for w, g, found in zip(
@@ -122,7 +152,7 @@ def test_masked_weight_learns_and_can_recover() -> None:
     out, for_weight, _ = gradients(weight, threshold, above)
     assert float(out) == 0
     assert float(for_weight) == pytest.approx(-0.36)
-    assert threshold_mask(weight - 1.0 * for_weight, threshold, True).item()
+    assert step((weight - 1.0 * for_weight).abs(), threshold, True).item()
 
 
 def test_beyond_one_only_the_performance_gradient_is_left() -> None:
@@ -132,3 +162,31 @@ def test_beyond_one_only_the_performance_gradient_is_left() -> None:
     assert out.tolist() == [[2.0, pytest.approx(0.1)]]
     assert for_weight.tolist() == [[3.0, 5.0]]
     assert for_threshold.tolist() == [0.0]
+
+
+def test_regularisation_pulls_thresholds_up() -> None:
+    """-alpha * exp(-t): at t = 0 and t = ln 2, with nothing from above."""
+    weights, limits = [torch.zeros(2, 3)], [torch.tensor([[0.0], [0.6931472]])]
+    (found,) = differentiate(weights, limits, [torch.zeros(2, 3)], torch.tensor(0.1), True, long_tailed)
+    assert found.flatten().tolist() == pytest.approx([-0.1, -0.05])
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_nan_counts_as_pruned_but_is_not_hidden(compiled: bool) -> None:
+    """NaN > 0 is false: such a layer counts as empty. The product stays NaN, so that the run is seen to diverge."""
+    weight, out = torch.full((2, 2), torch.nan), torch.empty(2, 2)
+    function = Compiled(functools.partial(mask_weights, closed=True), compiled)
+    assert function([weight], [torch.zeros(2, 1)], [out]).tolist() == [0]
+    assert out.isnan().all()
+
+
+@pytest.mark.parametrize("shape", [(20, 1, 5, 5), (6, 4, 1, 1), (4, 3, 5, 5), (7, 11)])
+def test_matrix_is_a_view_in_the_order_of_memory(shape: tuple[int, ...]) -> None:
+    x = torch.arange(float(torch.Size(shape).numel())).view(shape)
+    for turned in [x, x.to(memory_format=torch.channels_last)] if len(shape) == 4 else [x]:
+        matrix = as_matrix(turned)
+        assert matrix.shape == (shape[0], x[0].numel())
+        assert matrix.data_ptr() == turned.data_ptr()
+        assert matrix.is_contiguous()
+        for row, filter_ in zip(matrix, x, strict=True):
+            assert sorted(row.tolist()) == filter_.flatten().tolist()

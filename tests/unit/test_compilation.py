@@ -1,0 +1,63 @@
+"""Compiled functions: the same values, a choice that follows from the length of a run, and a fallback that says so."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+from torch import Tensor
+
+from dst_repro.compilation import LONG, Compiled
+from tests.conftest import TrainerFactory
+
+compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler here")
+
+
+def doubled(x: Tensor) -> Tensor:
+    return (x + x).relu()
+
+
+@compiler
+def test_same_values_as_eager() -> None:
+    function = Compiled(doubled, wanted=True)
+    x = torch.randn(50)
+    assert torch.equal(function(x), doubled(x))
+    assert function.active
+
+
+def test_not_compiled_unless_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", None)
+    function = Compiled(doubled, wanted=False)
+    assert function(torch.tensor([2.0])).tolist() == [4.0]
+    assert not function.active
+
+
+def test_without_a_compiler_it_stays_eager_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from torch._inductor import config
+
+    monkeypatch.setattr(config.cpp, "cxx", ("/no/such/compiler",))
+    function = Compiled(lambda x: (x * 3.25 + 1.5).relu(), wanted=True)
+    for _ in range(2):
+        assert function(torch.tensor([2.0, -2.0])).tolist() == [8.0, 0.0]
+    assert not function.active
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("not compiled, slower: ")
+
+
+def test_an_error_of_the_function_itself_is_raised() -> None:
+    with pytest.raises(RuntimeError, match="size"):
+        Compiled(lambda x: x + torch.ones(3), wanted=True)(torch.ones(2))
+
+
+@pytest.mark.parametrize(
+    ("epochs", "compile_", "expected"), [(1, "auto", False), (200, "auto", True), (200, "off", False)]
+)
+def test_length_alone_decides(trainer: TrainerFactory, epochs: int, compile_: str, expected: bool) -> None:
+    """Tiny runs have 23 steps an epoch."""
+    context = trainer("dense", epochs=epochs, compile=compile_).method.context
+    assert context.compiles is expected
+    assert (context.total_steps >= LONG) is (epochs == 200)
