@@ -1,10 +1,12 @@
-"""Random crop and mirroring of whole batches: torchvision's RandomCrop(size, padding=4) and RandomHorizontalFlip.
+"""What is drawn to vary training images, and the random crop and mirroring of whole batches in memory.
 
-Both are one gather: index arithmetic says where each pixel comes from, and the batch is channels-last as it arrives.
+Those are torchvision's RandomCrop(size, padding=4) and RandomHorizontalFlip in one gather: index arithmetic says where
+each pixel comes from, and the batch is channels-last as it arrives.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +16,9 @@ from torch.nn import functional
 from dst_repro.seeding import generator
 
 PADDING = 4
+AREA = 0.08, 1.0
+RATIO = 3 / 4, 4 / 3
+TRIES = 10
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,24 @@ def draw_crop_flip(n: int, rng: torch.Generator) -> tuple[Tensor, Tensor, Tensor
     """
     top, left = torch.randint(2 * PADDING + 1, (2, n), generator=rng)
     return top, left, torch.rand(n, generator=rng) < 0.5
+
+
+def draw_resized_crop(height: int, width: int, rng: torch.Generator) -> tuple[int, int, int, int]:
+    """A random part of an image: (top, left, height, width) in pixels, drawn as torchvision's RandomResizedCrop does.
+
+    8 to 100 % of the area, uniformly; ratio of width to height 3/4 to 4/3, its logarithm uniformly (Szegedy et al.
+    2015, sec. 6). Of ten tries, the first that fits; if none does, as much of the centre as the ratios allow.
+    """
+    area = torch.empty(TRIES, dtype=torch.float64).uniform_(*AREA, generator=rng) * (height * width)
+    ratio = torch.empty(TRIES, dtype=torch.float64).uniform_(*map(math.log, RATIO), generator=rng).exp()
+    sides = zip((area / ratio).sqrt().round().tolist(), (area * ratio).sqrt().round().tolist(), strict=True)
+    fitting = [(int(h), int(w)) for h, w in sides if 0 < h <= height and 0 < w <= width]
+    if not fitting:
+        h, w = min(height, round(width / RATIO[0])), min(width, round(height * RATIO[1]))
+        return (height - h) // 2, (width - w) // 2, h, w
+    h, w = fitting[0]
+    top, left = (int(torch.randint(room + 1, (), generator=rng)) for room in (height - h, width - w))
+    return top, left, h, w
 
 
 class Padded:
