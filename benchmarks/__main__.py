@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import check, data_path, memory, planning, result, scheduling, share, steps
+from benchmarks import check, data_path, memory, planning, recurrent, result, scheduling, share, steps
 from benchmarks.measure import ROOT, say
 from dst_repro import environment
 from dst_repro.device import settle
@@ -17,6 +17,7 @@ from dst_repro.device import settle
 SECTIONS = {
     "steps": steps.measure,
     "data-path": data_path.measure,
+    "recurrent": recurrent.measure,
     "memory": memory.measure,
     "scheduling": scheduling.measure,
     "planning": planning.measure,

@@ -10,18 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measure import seconds
+from dst_repro.models.lstm import LSTM, Gates
 
 
 @dataclass
 class Work:
-    """Floating-point operations of convolutions and linear layers; a multiplication and its addition are two."""
+    """Floating-point operations of products with weights; a multiplication and its addition are two."""
 
     forward: int = 0
     backward: int = 0
 
 
 def count(model: nn.Module, images: Tensor) -> Work:
-    """The work of one pass over `images`, by hooks: biases, activations and pooling are left out.
+    """The work of one pass over `images`, by hooks: biases, activations, pooling and products of gates are left out.
 
     The backward pass costs a layer as much as its forward pass for the gradient of the weights, and as much again for
     that of its input, which torch leaves out where nothing needs it: in the first layer.
@@ -37,7 +38,14 @@ def count(model: nn.Module, images: Tensor) -> Work:
         work.forward += operations
         work.backward += operations * (2 if inputs[0].requires_grad else 1)
 
+    def add_recurrent(model: LSTM, inputs: tuple[Any, ...], output: Tensor) -> None:
+        n, _, steps, _ = inputs[0].shape
+        first, *others = (2 * n * steps * m.weight.numel() for m in model.modules() if isinstance(m, Gates))
+        work.forward += first + sum(others)
+        work.backward += first + 2 * sum(others)
+
     hooks = [m.register_forward_hook(add) for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    hooks += [m.register_forward_hook(add_recurrent) for m in model.modules() if isinstance(m, LSTM)]
     model(images)
     for hook in hooks:
         hook.remove()

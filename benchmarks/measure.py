@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -64,21 +63,6 @@ def seconds(action: Callable[[], object]) -> float:
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
-
-
-def peak_mib() -> float:
-    """The largest resident set of this process so far, in MiB.
-
-    From /proc where there is one: `ru_maxrss` of a new process starts at its parent's peak on Linux.
-    """
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / 2**20 if sys.platform == "darwin" else size / 1024
 
 
 def run(command: Sequence[str], folder: Path = ROOT) -> str:

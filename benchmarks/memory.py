@@ -7,8 +7,9 @@ import json
 import sys
 from collections.abc import Iterator
 
-from benchmarks.measure import child, interleaved, peak_mib, ratios, say, summed_up
+from benchmarks.measure import child, interleaved, ratios, say, summed_up
 from benchmarks.result import Result
+from dst_repro.environment import peak_memory_mib
 
 MODEL, METHODS, STEPS, BATCH = "lenet-5-caffe", ("dst", "rigl"), 150, 64  # steps: RigL's update at 100 is among them
 
@@ -35,8 +36,8 @@ def main(method: str) -> None:
     from dst_repro.device import settle
 
     settle(1)
-    build(MODEL, method, random_data(MNIST, STEPS * BATCH), BATCH, epochs=20).run_epoch()
-    print(json.dumps({"mib": peak_mib()}))
+    build(MODEL, method, random_data(MNIST, STEPS * BATCH), BATCH).run_epoch()
+    print(json.dumps({"mib": peak_memory_mib()}))
 
 
 if __name__ == "__main__":

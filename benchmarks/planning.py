@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
-from benchmarks.measure import ROOT, child, peak_mib, say, summed_up
+from benchmarks.measure import ROOT, child, say, summed_up
 from benchmarks.result import Result
 from dst_repro import record
+from dst_repro.environment import peak_memory_mib
 from dst_repro.grid import Suite, plan
 
 TEMPLATE = "mnist-lenet-5-caffe-dst-s0-*"  # a history of every epoch, as most runs have, not of every step
@@ -111,7 +112,7 @@ def main(what: str, runs: int) -> None:
     """Measure in this process, and print time and peak memory."""
     with tempfile.TemporaryDirectory(prefix="dst_repro-bench-") as folder:
         taken = (time_plan if what == "plan" else time_aggregate)(runs, Path(folder))
-    print(json.dumps({"seconds": taken, "mib": peak_mib()}))
+    print(json.dumps({"seconds": taken, "mib": peak_memory_mib()}))
 
 
 if __name__ == "__main__":

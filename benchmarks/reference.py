@@ -7,7 +7,7 @@ one by one in a DataLoader; every layer computes its mask in its own forward pas
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -58,18 +58,26 @@ class UnitStep(torch.autograd.Function):
         return gradient * estimate
 
 
-class MaskedLinear(nn.Module):
-    """A linear layer that computes with W * S(|W| - t), one trainable threshold t per output neuron."""
+class Masked(nn.Module):
+    """A matrix W that is used as W * S(|W| - t), with one trainable threshold t a row."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    def __init__(self, weight: nn.Parameter) -> None:
         super().__init__()
-        dense = nn.Linear(inputs, outputs)
-        self.weight, self.bias = dense.weight, dense.bias
-        self.threshold = nn.Parameter(torch.zeros(outputs))
+        self.weight = weight
+        self.threshold = nn.Parameter(torch.zeros(len(weight)))
 
     def mask(self) -> Tensor:
         mask: Tensor = UnitStep.apply(self.weight.abs() - self.threshold.view(-1, 1))  # type: ignore[no-untyped-call]
         return mask
+
+
+class MaskedLinear(Masked):
+    """A linear layer whose weight is masked."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        dense = nn.Linear(inputs, outputs)
+        super().__init__(dense.get_parameter("weight"))
+        self.bias = dense.bias
 
     def forward(self, x: Tensor) -> Tensor:
         mask = self.mask()
@@ -80,11 +88,11 @@ class MaskedLinear(nn.Module):
 
 
 class LeNet(nn.Module):
-    """784-300-100-10 with ReLU, every layer masked."""
+    """784-300-100-10 with ReLU, of masked layers, or of dense ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, layer: Callable[[int, int], nn.Module] = MaskedLinear) -> None:
         super().__init__()
-        self.fc1, self.fc2, self.fc3 = MaskedLinear(784, 300), MaskedLinear(300, 100), MaskedLinear(100, 10)
+        self.fc1, self.fc2, self.fc3 = layer(784, 300), layer(300, 100), layer(100, 10)
 
     def forward(self, x: Tensor) -> Tensor:
         x = torch.relu(self.fc1(x.flatten(1)))
@@ -94,12 +102,11 @@ class LeNet(nn.Module):
 
 
 class Training:
-    """SGD with momentum 0.9 at learning rate 0.01, as in the paper's settings for this network."""
+    """Training with the sparse regularisation; by SGD with the settings of the LeNets unless `optimizer` is given."""
 
-    def __init__(self, alpha: float) -> None:
-        self.alpha = alpha
-        self.model = LeNet()
-        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
+    def __init__(self, model: nn.Module, alpha: float, optimizer: torch.optim.Optimizer | None = None) -> None:
+        self.model, self.alpha = model, alpha
+        self.optimizer = optimizer or torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
 
     def epoch(self, loader: Iterable[tuple[Tensor, Tensor]]) -> float:
         """One pass over the loader; the mean over its steps of the loss with the regularisation."""
@@ -109,7 +116,7 @@ class Training:
             self.optimizer.zero_grad()
             loss = functional.cross_entropy(self.model(images), labels)
             for module in self.model.modules():
-                if isinstance(module, MaskedLinear):
+                if isinstance(module, Masked):
                     loss = loss + self.alpha * torch.exp(-module.threshold).sum()
             loss.backward()
             self.optimizer.step()

@@ -14,7 +14,6 @@ from dst_repro.methods.masked import Masked
 from dst_repro.registry import methods, models
 
 PERIOD = 100  # steps between two updates of a mask: the default of SET, RigL and GMP
-LENGTH = 188  # epochs of a LeNet's training when an epoch is one period: as many steps as 20 epochs of MNIST
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ def cases(quick: bool) -> list[Case]:
     every = [
         Case("lenet-300-100", MNIST, 64, PERIOD, 5 if quick else 40, 1.5, 1.15),
         Case("lenet-5-caffe", MNIST, 64, 20 if quick else PERIOD, 3 if quick else 15, 1.10, 1.05),
+        Case("lstm-a", MNIST, 100, 2 if quick else 5, 3 if quick else 15, 1.10, 1.05),
         *(
             Case(model, CIFAR, 16, 1 if quick else 2, 2 if quick else 7, 1.10, 1.05, few)
             for model in ("vgg-16", "wrn-16-8")
@@ -67,9 +67,9 @@ def seconds_per_step(case: Case, data: Data) -> dict[str, list[float]]:
     for method in ["dense", *case.methods]:
         periodic = takes(method, "update_period")
         period = {"update_period": PERIOD} if periodic else {}
-        actions[method] = epoch_timer(build(case.model, method, data, case.batch, LENGTH, **period))
+        actions[method] = epoch_timer(build(case.model, method, data, case.batch, **period))
         if periodic and case.steps < PERIOD:
-            always = build(case.model, method, data, case.batch, LENGTH, update_period=1)
+            always = build(case.model, method, data, case.batch, update_period=1)
             actions[f"{method}, always"] = epoch_timer(always)
     found = {name: [s / case.steps for s in times] for name, times in interleaved(case.rounds, actions).items()}
     for method in case.methods:
@@ -81,8 +81,9 @@ def seconds_per_step(case: Case, data: Data) -> dict[str, list[float]]:
 
 def work(case: Case, data: Data) -> float:
     """Floating-point operations of a dense training step, forward and backward."""
-    dense = build(case.model, "dense", data, case.batch, LENGTH)
-    counted = count(dense.model, data.batch(data.train.images[: case.batch]))
+    dense = build(case.model, "dense", data, case.batch)
+    images, _ = next(data.batches(data.train, case.batch))
+    counted = count(dense.model, images)
     return counted.forward + counted.backward
 
 

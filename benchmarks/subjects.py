@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -16,25 +17,42 @@ MNIST, CIFAR = (1, 28, 28), (3, 32, 32)
 DENSITY = 0.1
 REQUIRED = 5.0e-4  # for a parameter without a default: alpha of DST's released code for the LeNets
 TEST_IMAGES = 2
+STEPS = 18_760  # of 20 epochs of MNIST in batches of 64, as DST trains the LeNets
+ADAM: dict[str, Any] = {"optimizer": "adam", "learning_rate": 0.001}
+TRAINING: dict[str, dict[str, Any]] = {"lstm-a": ADAM, "lstm-b": ADAM}
 
 
-def random_data(shape: tuple[int, ...], images: int) -> Data:
-    """Random pixels and labels, the same at each call; a test set of hardly any images, as it is not timed."""
+def random_images(shape: tuple[int, ...], n: int) -> Images:
+    """Random pixels and labels, the same at each call."""
     rng = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (n, *shape), dtype=torch.uint8, generator=rng)
+    return Images(pixels, torch.randint(10, (n,), generator=rng))
 
-    def part(n: int) -> Images:
-        pixels = torch.randint(256, (n, *shape), dtype=torch.uint8, generator=rng)
-        return Images(pixels, torch.randint(10, (n,), generator=rng))
 
-    return Data("random", part(images), None, part(TEST_IMAGES), classes=10, divisor=255, note="", sha256={})
+def random_data(shape: tuple[int, ...], n: int) -> Data:
+    """Random images to train on, and hardly any to test with, as that is not timed."""
+    return Data(
+        name="random",
+        train=random_images(shape, n),
+        validation=None,
+        test=random_images(shape, TEST_IMAGES),
+        classes=10,
+        divisor=255,
+        note="",
+        sha256={},
+    )
 
 
 def takes(method: str, parameter: str) -> bool:
     return parameter in methods[method].params.model_fields
 
 
-def build(model: str, method: str, data: Data, batch: int, epochs: int, **params: Any) -> Trainer:
-    """A training with the settings of the LeNets in DST's released code. `params` are the method's."""
+def build(model: str, method: str, data: Data, batch: int, epochs: int | None = None, **params: Any) -> Trainer:
+    """A training with the settings of DST's released code, those of the LeNets for all other models but the LSTMs.
+
+    It has so many epochs, however short, that it is as long as the papers' trainings, and so compiles what those
+    compile. `params` are the method's.
+    """
     entry = methods[method]
     required = {name: REQUIRED for name, field in entry.params.model_fields.items() if field.is_required()}
     fields = {
@@ -43,9 +61,10 @@ def build(model: str, method: str, data: Data, batch: int, epochs: int, **params
         "method": method,
         "method_params": required | params,
         "learning_rate": 0.01,
-        "epochs": epochs,
+        "epochs": epochs or math.ceil(STEPS / math.ceil(len(data.train) / batch)),
         "batch_size": batch,
         "seed": 0,
+        **TRAINING.get(model, {}),
     }
     if entry.facts.get("density"):
         fields["density"] = DENSITY

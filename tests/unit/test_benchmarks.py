@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
-from benchmarks import check, planning, reference, result, steps
+from benchmarks import check, data_path, planning, recurrent, reference, reference_lstm, result, steps
 from benchmarks.__main__ import main
 from benchmarks.flops import count
-from benchmarks.measure import interleaved, peak_mib, ratios, spread, summed_up
+from benchmarks.measure import interleaved, ratios, spread, summed_up
 from benchmarks.result import Result
-from benchmarks.subjects import CIFAR, MNIST, REQUIRED, build, random_data
+from benchmarks.subjects import ADAM, CIFAR, MNIST, REQUIRED, build, random_data, random_images
 from dst_repro.registry import methods, models
 from dst_repro.seeding import generator
 
@@ -130,10 +132,11 @@ def test_updates_of_a_mask_get_their_share_of_a_step(monkeypatch: pytest.MonkeyP
 
 
 def test_random_images_are_of_the_right_shape_and_always_the_same() -> None:
-    one, other = random_data(CIFAR, 5), random_data(CIFAR, 5)
-    assert one.shape == CIFAR
-    assert one.train.images.dtype == torch.uint8
-    assert torch.equal(one.train.images, other.train.images)
+    one, other = random_images(CIFAR, 5), random_images(CIFAR, 5)
+    assert one.images.shape == (5, *CIFAR)
+    assert one.images.dtype == torch.uint8
+    assert torch.equal(one.images, other.images)
+    assert random_data(CIFAR, 5).train.sha256() == one.sha256()
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.02, 5.0])
@@ -142,7 +145,7 @@ def test_the_reference_is_our_dst_in_another_spelling(threshold: float) -> None:
     batch, n = 16, 5
     data = random_data(MNIST, n * batch)
     ours = build("lenet-300-100", "dst", data, batch, epochs=1)
-    theirs = reference.Training(REQUIRED)
+    theirs = reference.Training(reference.LeNet(), REQUIRED)
     pairs = [(getattr(ours.model, name), getattr(theirs.model, name)) for name in ("fc1", "fc2", "fc3")]
     with torch.no_grad():
         for our, their in pairs:
@@ -152,7 +155,8 @@ def test_the_reference_is_our_dst_in_another_spelling(threshold: float) -> None:
             their.threshold.copy_(our.threshold)
     before = pairs[0][0].weight_orig.detach().clone()
     order = torch.randperm(n * batch, generator=generator(0, "order", 0)).tolist()
-    theirs.epoch(reference.loader(data.train.images.squeeze(1), data.train.labels, batch, order))
+    images = random_images(MNIST, n * batch)
+    theirs.epoch(reference.loader(images.images.squeeze(1), images.labels, batch, order))
     ours.run_epoch()
     for our, their in pairs:
         torch.testing.assert_close(their.weight, our.weight_orig, rtol=1e-4, atol=1e-6)
@@ -165,15 +169,70 @@ def test_the_reference_is_our_dst_in_another_spelling(threshold: float) -> None:
     assert all(n > 0 for n in resets) == (threshold == 5.0)
 
 
+def gate_by_gate(our: torch.nn.Module, their: reference_lstm.Cell) -> Iterator[tuple[Tensor, Tensor]]:
+    """A layer of ours beside the reference's: weights, thresholds, biases."""
+    for name, matrices in (("input", their.from_input), ("hidden", their.from_hidden)):
+        for key, value in (("weight_orig", "weight"), ("threshold", "threshold")):
+            ours = our.get_parameter(f"{name}.{key}").detach().chunk(4)
+            yield from zip(ours, [m.get_parameter(value).detach() for m in matrices.values()], strict=True)
+    biases = [their.bias[gate].detach() for gate in reference_lstm.GATES]
+    yield from zip(our.get_parameter("input.bias").detach().chunk(4), biases, strict=True)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.02])
+def test_the_lstm_of_the_reference_is_ours_in_another_spelling(threshold: float) -> None:
+    batch, n = 10, 4
+    data = random_data(MNIST, n * batch)
+    ours, theirs = build("lstm-a", "dst", data, batch, epochs=1), recurrent.training()
+    assert [ours.config.optimizer, ours.config.learning_rate] == list(ADAM.values())
+    model = theirs.model
+    assert isinstance(model, reference_lstm.LSTM)
+    pairs = [
+        *gate_by_gate(ours.model.get_submodule("lstm1"), model.layer1),
+        *gate_by_gate(ours.model.get_submodule("lstm2"), model.layer2),
+        (ours.model.get_parameter("fc.weight").detach(), model.fc.weight.detach()),
+        (ours.model.get_parameter("fc.bias").detach(), model.fc.bias.detach()),
+    ]
+    for layer in ours.method.modules.values():
+        layer.get_parameter("threshold").detach().fill_(threshold)
+    for our, their in pairs:
+        their.copy_(our)
+    before = [their.clone() for _, their in pairs]
+    theirs.epoch(data.train_batches(batch, seed=0, epoch=0))
+    ours.run_epoch()
+    for start, (our, their) in zip(before, pairs, strict=True):
+        assert 0.5 * n * 0.001 < float((their - start).abs().max()) < 1.5 * n * 0.001
+        torch.testing.assert_close(our, their, rtol=0, atol=1e-5)
+
+
+def test_flops_of_the_lstm_by_hand() -> None:
+    found = count(models["lstm-a"].object(MNIST, 10), torch.rand(3, *MNIST))
+    first, others, last = 512 * 28, 512 * 128 * 3, 128 * 10
+    assert found.forward == 3 * 2 * (28 * (first + others) + last)
+    assert found.backward == 3 * 2 * (28 * (first + 2 * others) + 2 * last)
+
+
+def test_the_parts_of_an_epoch_add_up() -> None:
+    found = data_path.shares([4.0, 10.0], [3.0, 5.0], [1.0, 4.0])
+    assert found == {"loader": [25.0, 40.0], "masks": [25.0, 50.0], "rest": [50.0, 10.0]}
+
+
+def test_the_parts_of_an_epoch_are_trainings_on_all_images() -> None:
+    """Batches seen by each: two full ones and one of the two images left."""
+    data, images = random_data(MNIST, 130), random_images(MNIST, 130)
+    for actions in (data_path.ours(data), data_path.theirs(images)):
+        assert list(actions) == ["dst", "dense", "loader"]
+        assert all(action() > 0 for action in actions.values())
+
+
+def test_trainings_are_as_long_as_the_papers() -> None:
+    for n, batch in ((10, 5), (640, 64)):
+        config = build("lenet-300-100", "dst", random_data(MNIST, n), batch).config
+        assert 18_760 <= config.epochs * n / batch < 18_780
+    assert build("lenet-300-100", "dst", random_data(MNIST, 10), 5, epochs=3).config.epochs == 3
+
+
 def test_generated_runs_are_planned_and_their_records_read(tmp_path: Path) -> None:
     assert planning.time_plan(80, tmp_path / "plan") > 0
     assert planning.time_aggregate(3, tmp_path / "aggregate") > 0
     assert len(list((tmp_path / "aggregate/results/runs").iterdir())) == 3
-
-
-def test_peak_memory_is_of_this_process() -> None:
-    before = peak_mib()
-    block = torch.ones(40 * 2**18)  # 40 MiB
-    assert peak_mib() >= before
-    assert 40 < peak_mib() < 20_000
-    assert block.sum() == len(block)
