@@ -20,13 +20,13 @@ R = TypeVar("R")
 
 
 class Compiled(Generic[P, R]):
-    """A function that is compiled when it is first called, if `wanted`. `active` says whether it was.
+    """A function that is compiled when it is first called, if `wanted`; `active` then says that it is.
 
     Where nothing can be compiled it stays as it is, and says so in one line.
     """
 
     def __init__(self, function: Callable[P, R], wanted: bool) -> None:
-        self.function, self.active = function, wanted
+        self.function, self.active = function, False
         self._call: Callable[P, R] | None = None if wanted else function
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -40,11 +40,11 @@ class Compiled(Generic[P, R]):
         try:
             result = compiled(*args, **kwargs)
         except Exception as error:  # no C++ compiler, no Triton, a torch built without either
-            self._call, self.active = self.function, False
+            self._call = self.function
             reason = str(error).strip().splitlines() or [type(error).__name__]
             print(f"not compiled, slower: {reason[0]}", file=sys.stderr, flush=True)
             return self.function(*args, **kwargs)
-        self._call = compiled
+        self._call, self.active = compiled, True
         return result
 
 

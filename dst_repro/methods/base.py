@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from dst_repro.compilation import LONG
+from dst_repro.compilation import LONG, Compiled
 from dst_repro.config import RunConfig
 from dst_repro.seeding import generator
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Layer(NamedTuple):
@@ -27,6 +31,7 @@ class Context:
 
     config: RunConfig
     steps_per_epoch: int
+    _compiled: list[Compiled[..., Any]] = field(default_factory=list, repr=False)
 
     @property
     def total_steps(self) -> int:
@@ -36,6 +41,17 @@ class Context:
     def compiles(self) -> bool:
         """Whether this run is long enough to compile what it computes at each step. It follows from nothing else."""
         return self.config.compile == "auto" and self.total_steps >= LONG
+
+    def compile(self, function: Callable[P, R]) -> Compiled[P, R]:
+        """The function, compiled if this run compiles."""
+        made = Compiled(function, self.compiles)
+        self._compiled.append(made)
+        return made
+
+    @property
+    def compiled(self) -> bool:
+        """Whether anything is compiled by now."""
+        return any(function.active for function in self._compiled)
 
     @property
     def density(self) -> float:

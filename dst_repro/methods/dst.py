@@ -9,7 +9,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dst_repro.compilation import Compiled
 from dst_repro.methods.base import Context, Method
 from dst_repro.registry import Params, methods
 from dst_repro.sparsity.threshold import ESTIMATORS, as_matrix, differentiate, mask_weights, step
@@ -50,10 +49,8 @@ class DST(Method):
         self.thresholds: dict[str, nn.Parameter] = {}
         self.masked: dict[str, Tensor] = {}
         estimator = ESTIMATORS[params.estimator]
-        self._mask_weights = Compiled(functools.partial(mask_weights, closed=self.closed), context.compiles)
-        self._differentiate = Compiled(
-            functools.partial(differentiate, closed=self.closed, estimator=estimator), context.compiles
-        )
+        self._mask_weights = context.compile(functools.partial(mask_weights, closed=self.closed))
+        self._differentiate = context.compile(functools.partial(differentiate, closed=self.closed, estimator=estimator))
 
     def prepare(self, model: nn.Module) -> None:
         """`weight` of each layer becomes `weight_orig` and `threshold`, which train, and the masked weight.

@@ -1,4 +1,4 @@
-"""Weights under trainable thresholds: the step function and the estimates of its gradient (Liu et al. 2020, eq. 1 to 3).
+"""Weights under trainable thresholds: the step function and the estimates of its gradient (Liu et al. 2020, eq. 1-3).
 
 Everything here works on a weight as a matrix with one row a neuron or filter (`as_matrix`), and on a threshold that can
 be broadcast against it: (rows, 1) for one a neuron, (1, 1) for one a layer, (rows, columns) for one a weight.

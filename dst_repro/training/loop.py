@@ -10,11 +10,12 @@ import torch
 from torch.nn import functional
 
 from dst_repro.config import RunConfig
-from dst_repro.data.base import Data, Images
+from dst_repro.data.base import Data, Part
 from dst_repro.methods.base import Context, Method
+from dst_repro.precision import autocast
 from dst_repro.record import Metrics, Selection
 from dst_repro.registry import methods, models
-from dst_repro.seeding import derive, generator
+from dst_repro.seeding import derive
 from dst_repro.training.history import History
 from dst_repro.training.optimisation import build_optimizer, learning_rate, set_learning_rate
 
@@ -44,6 +45,8 @@ class Trainer:
         context = Context(config, self.steps_per_epoch)
         self.method: Method = entry.object(entry.params(**config.method_params), context)
         self.method.prepare(self.model)
+        if context.compiles and device.type == "cuda":  # on a CPU it gains nothing (measured)
+            self._compile(context)
         self.optimizer = build_optimizer(config, self.method.param_groups(self.model, config.weight_decay))
         self.method.bind(self.optimizer)
         self.history = History()
@@ -83,17 +86,15 @@ class Trainer:
         """One pass over the training images; the mean cross-entropy over its steps, without penalties."""
         started = time.perf_counter()
         torch.manual_seed(derive(self.config.seed, "layers", epoch))  # for dropout and the like
-        images = self.data.train
-        order = torch.randperm(len(images), generator=generator(self.config.seed, "order", epoch)).to(self.device)
         losses = torch.empty(self.steps_per_epoch, device=self.device)
         first = epoch * self.steps_per_epoch
         self.model.train()
         if first < self.config.step_history:
             self.history.begin_steps(self.method)
-        for i, index in enumerate(order.split(self.config.batch_size)):
+        for i, batch in enumerate(self.data.train_batches(self.config.batch_size, self.config.seed, epoch)):
             step = first + i
             set_learning_rate(self.optimizer, learning_rate(self.config, step, self.steps_per_epoch))
-            losses[i] = self._step(step, images.images[index], images.labels[index])
+            losses[i] = self._step(step, *batch)
             if step < self.config.step_history:
                 self.history.step(step + 1, epoch + 1, self.method)
         broken = (~losses.isfinite()).nonzero()
@@ -106,7 +107,8 @@ class Trainer:
 
     def _step(self, step: int, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         self.optimizer.zero_grad(set_to_none=True)
-        loss = functional.cross_entropy(self.model(self._input(images)), labels)
+        with autocast(self.device, self.config.precision):
+            loss = functional.cross_entropy(self.model(images), labels)
         penalty = self.method.penalty()
         (loss if penalty is None else loss + penalty).backward()
         if not self.method.after_backward(step):
@@ -114,21 +116,29 @@ class Trainer:
             self.method.after_step(step)
         return loss.detach()
 
-    def _input(self, images: torch.Tensor) -> torch.Tensor:
-        batch = self.data.batch(images)
-        return batch.contiguous(memory_format=torch.channels_last) if batch.dim() == 4 else batch
+    def _compile(self, context: Context) -> None:
+        """Training batches go through a compiled forward pass; evaluation and a last, smaller batch do not."""
+        eager = self.model.forward
+        compiled = context.compile(eager)
+
+        def forward(images: torch.Tensor) -> torch.Tensor:
+            usual = self.model.training and len(images) == self.config.batch_size
+            logits: torch.Tensor = (compiled if usual else eager)(images)
+            return logits
+
+        self.model.forward = forward
 
     @torch.no_grad()
-    def evaluate(self, part: Images) -> tuple[float, float]:
+    def evaluate(self, part: Part) -> tuple[float, float]:
         """(accuracy, mean cross-entropy) over all images of a part."""
         self.model.eval()
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        batches = zip(part.images.split(EVALUATION_BATCH), part.labels.split(EVALUATION_BATCH), strict=True)
-        for images, labels in batches:
-            logits = self.model(self._input(images))
+        for images, labels in self.data.batches(part, EVALUATION_BATCH):
+            with autocast(self.device, self.config.precision):
+                logits = self.model(images)
             correct += (logits.argmax(1) == labels).sum()
-            loss += functional.cross_entropy(logits, labels, reduction="sum")
+            loss += functional.cross_entropy(logits.float(), labels, reduction="sum")
         return int(correct) / len(part), float(loss) / len(part)
 
     def selection(self) -> Selection:

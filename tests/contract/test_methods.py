@@ -98,7 +98,7 @@ def test_zeros_are_what_the_network_computes_with(
         x = x.clamp(min=0) if name != "fc3" else x
     run.model.eval()
     with torch.no_grad():
-        logits = run.model(run._input(digits.test.images[:50]))
+        logits = run.model(digits.batch(digits.test.images[:50]))
     assert torch.allclose(logits.double(), x, atol=1e-4)
 
 

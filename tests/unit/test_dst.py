@@ -105,13 +105,13 @@ def test_resets_go_on_being_counted_after_a_resume(build: MethodFactory) -> None
 
 def test_reset_leaves_momentum_alone(trainer: TrainerFactory, digits: Any) -> None:
     run = trainer("dst", method_params={"alpha": 0.01})
-    run._step(0, digits.train.images[:64], digits.train.labels[:64])
+    run._step(0, digits.batch(digits.train.images[:64]), digits.train.labels[:64])
     threshold = run.model.fc1.threshold
     before = run.optimizer.state[threshold]["momentum_buffer"].clone()
     assert before.abs().sum() > 0
     with torch.no_grad():
         threshold.fill_(100.0)
-    run.model(run._input(digits.train.images[:4]))
+    run.model(digits.batch(digits.train.images[:4]))
     assert threshold.abs().sum() == 0
     assert torch.equal(run.optimizer.state[threshold]["momentum_buffer"], before)
 
@@ -183,7 +183,9 @@ def test_without_pull_and_far_from_thresholds_it_is_dense_training(trainer: Trai
         nn.init.constant_(module.threshold, -5.0)
     for step in range(5):
         index = slice(64 * step, 64 * step + 64)
-        losses = [t._step(step, digits.train.images[index], digits.train.labels[index]) for t in (dense, dst)]
+        losses = [
+            t._step(step, digits.batch(digits.train.images[index]), digits.train.labels[index]) for t in (dense, dst)
+        ]
         assert torch.equal(*losses)
     for name, parameter in dense.model.named_parameters():
         other = dst.model.get_parameter(name.replace("weight", "weight_orig"))

@@ -50,18 +50,16 @@ def test_methods_start_from_the_same_weights(trainer: TrainerFactory, method: st
         assert torch.equal(dense.model.get_submodule(name).bias, weight.bias)
 
 
-def test_methods_see_the_same_batches(trainer: TrainerFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_methods_see_the_same_batches(trainer: TrainerFactory) -> None:
     batches = []
     for method, fields in (("dense", {}), ("dst", {"method_params": {"alpha": 1e-3}}), ("set", {"density": 0.1})):
         run, seen = trainer(method, seed=2, **fields), []
-        monkeypatch.setattr(
-            run, "_input", lambda images, run=run, seen=seen: seen.append(images) or run.data.batch(images)
-        )
+        run.model.register_forward_pre_hook(lambda _, args, seen=seen: seen.append(args[0]))
         run._train(0)
         batches.append(torch.cat(seen))
     assert all(torch.equal(a, b) for a, b in itertools.pairwise(batches))
     run, seen = trainer("dense", seed=3), []
-    monkeypatch.setattr(run, "_input", lambda images: seen.append(images) or run.data.batch(images))
+    run.model.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
     run._train(0)
     assert not torch.equal(torch.cat(seen), batches[0])
     assert torch.equal(torch.cat(seen).sum(0), batches[0].sum(0))  # the same images, each once, in another order
