@@ -1,7 +1,8 @@
 """What is drawn to vary training images, and the random crop and mirroring of whole batches in memory.
 
 Those are torchvision's RandomCrop(size, padding=4) and RandomHorizontalFlip in one gather: index arithmetic says where
-each pixel comes from, and the batch is channels-last as it arrives.
+each pixel comes from, and the batch is channels-last as it arrives. The border is black (`crop-flip`) or the image
+itself mirrored (`reflect-crop-flip`, of the released codes of Nowak et al. 2023 and Dettmers and Zettlemoyer 2019).
 """
 
 from __future__ import annotations
@@ -62,11 +63,10 @@ def draw_resized_crop(height: int, width: int, rng: torch.Generator) -> tuple[in
 
 
 class Padded:
-    """Images (n, channels, height, width) with a black border of 4 pixels, ready to be cropped to their own size."""
+    """Images (n, channels, height, width) with a border of 4 pixels, ready to be cropped to their own size."""
 
-    def __init__(self, images: Tensor) -> None:
-        border = (0, 0, PADDING, PADDING, PADDING, PADDING)
-        padded = functional.pad(images.permute(0, 2, 3, 1), border)
+    def __init__(self, images: Tensor, reflect: bool = False) -> None:
+        padded = (_reflected if reflect else _blackened)(images.permute(0, 2, 3, 1))
         _, height, self.row, channels = padded.shape
         self.image = height * self.row
         self.pixels = padded.reshape(-1, channels)
@@ -82,3 +82,16 @@ class Padded:
         first = index * self.image + top * self.row + left
         pixel = torch.where(flip[:, None, None], self.mirrored, self.upright) + first[:, None, None]
         return self.pixels.index_select(0, pixel.flatten()).view(-1, *self.shape).permute(0, 3, 1, 2)
+
+
+def _blackened(images: Tensor) -> Tensor:
+    return functional.pad(images, (0, 0, PADDING, PADDING, PADDING, PADDING))
+
+
+def _reflected(images: Tensor) -> Tensor:
+    """Row -1 is row 1, row -2 is row 2: the edge itself is not repeated."""
+    for dim in (1, 2):
+        last = images.shape[dim] - 1
+        source = torch.arange(-PADDING, last + 1 + PADDING, device=images.device)
+        images = images.index_select(dim, last - (last - source.abs()).abs())
+    return images

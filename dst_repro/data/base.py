@@ -120,8 +120,10 @@ def load(config: RunConfig) -> Data:
     """The data of a run, split by the run's own stream: `validation` is a share of the training images."""
     whole = source(config.dataset, config.dataset_params)
     if config.augmentation not in whole.train.augmentations:
-        possible = " or ".join(sorted(whole.train.augmentations))
-        raise ConfigError(f"'{config.augmentation}' can't be had of {whole.name}; take {possible}", "augmentation")
+        *most, last = sorted(whole.train.augmentations)
+        raise ConfigError(
+            f"'{config.augmentation}' can't be had of {whole.name}; take {', '.join(most)} or {last}", "augmentation"
+        )
     held_out = round(config.validation * len(whole.train))
     train, validation = whole.train, None
     if config.validation > 0:

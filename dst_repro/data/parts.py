@@ -51,7 +51,7 @@ class Images:
     images: Tensor
     labels: Tensor
 
-    augmentations: ClassVar[frozenset[str]] = frozenset({"none", "crop-flip"})
+    augmentations: ClassVar[frozenset[str]] = frozenset({"none", "crop-flip", "reflect-crop-flip"})
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,8 +77,12 @@ class Images:
         return digest.hexdigest()
 
     @cached_property
-    def _padded(self) -> Padded:
+    def _blackened(self) -> Padded:
         return Padded(self.images)
+
+    @cached_property
+    def _reflected(self) -> Padded:
+        return Padded(self.images, reflect=True)
 
     def batches(
         self, size: int, order: Tensor | None = None, augmentation: Augmentation | None = None
@@ -86,8 +90,11 @@ class Images:
         if order is None:
             yield from zip(self.images.split(size), self.labels.split(size), strict=True)
             return
-        drawn: tuple[Tensor, ...] = ()
-        if augmentation is not None and augmentation.kind == "crop-flip":
-            drawn = draw_crop_flip(len(order), augmentation.rng())
+        if augmentation is None or augmentation.kind == "none":
+            for index in order.to(self.device).split(size):
+                yield self.images[index], self.labels[index]
+            return
+        padded = self._reflected if augmentation.kind == "reflect-crop-flip" else self._blackened
+        drawn = draw_crop_flip(len(order), augmentation.rng())
         for index, *how in zip(*(each.to(self.device).split(size) for each in (order, *drawn)), strict=True):
-            yield self._padded.crop(index, *how) if how else self.images[index], self.labels[index]
+            yield padded.crop(index, *how), self.labels[index]

@@ -31,27 +31,25 @@ def data(n: int = 100, **fields: object) -> Data:
     return replace(whole, mean=MEAN, std=STD, **fields)  # type: ignore[arg-type]
 
 
-def by_torchvision(image: Tensor, top: int, left: int, flip: bool) -> Tensor:
+def by_torchvision(image: Tensor, top: int, left: int, flip: bool, border: str = "constant") -> Tensor:
     """What the papers' loaders make of one image (3, 32, 32), uint8, for given draws: through PIL, as they do."""
     functional = torchvision_transforms().functional
-    picture = functional.pad(functional.to_pil_image(image), 4)
+    picture = functional.pad(functional.to_pil_image(image), 4, padding_mode=border)
     picture = functional.crop(picture, top, left, 32, 32)
     picture = functional.hflip(picture) if flip else picture
     made: Tensor = functional.normalize(functional.to_tensor(picture), MEAN, STD)
     return made
 
 
+@pytest.mark.parametrize("border", ["constant", "reflect"])
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_every_place_and_mirroring_is_torchvisions(layout: torch.memory_format) -> None:
+def test_every_place_and_mirroring_is_torchvisions(layout: torch.memory_format, border: str) -> None:
     images = random_images(162).images.contiguous(memory_format=layout)
     top, left, flip = (t.flatten() for t in torch.meshgrid(*map(torch.arange, (9, 9, 2)), indexing="ij"))
     index = torch.randperm(162, generator=torch.Generator().manual_seed(0))
-    made = data().batch(Padded(images).crop(index, top, left, flip.bool()))
-    wanted = [
-        by_torchvision(images[i], t, le, bool(f))
-        for i, t, le, f in zip(index, *map(Tensor.tolist, (top, left, flip)), strict=True)
-    ]
-    assert torch.equal(made, torch.stack(wanted))
+    made = data().batch(Padded(images, border == "reflect").crop(index, top, left, flip.bool()))
+    how = zip(index, top.tolist(), left.tolist(), flip.tolist(), strict=True)
+    assert torch.equal(made, torch.stack([by_torchvision(images[i], t, le, bool(f), border) for i, t, le, f in how]))
     assert made.is_contiguous(memory_format=torch.channels_last)
 
 
@@ -95,14 +93,15 @@ def joined(whole: Data, size: int, seed: int = 1, epoch: int = 2) -> tuple[Tenso
     return torch.cat(images), torch.cat(labels)
 
 
-@pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
+@pytest.mark.parametrize("augmentation", ["none", "crop-flip", "reflect-crop-flip"])
 def test_batches_are_the_seeded_permutation_of_the_epoch(augmentation: str) -> None:
     whole = data(augmentation=augmentation)
     order = torch.randperm(100, generator=generator(1, "order", 2))
     draws = torch.stack(draw_crop_flip(100, generator(1, "augmentation", 2))).T.tolist()
     wanted = []
     for i, (top, left, flip) in zip(order, draws, strict=True):
-        how = (top, left, bool(flip)) if augmentation == "crop-flip" else (4, 4, False)
+        border = "reflect" if augmentation == "reflect-crop-flip" else "constant"
+        how = (4, 4, False) if augmentation == "none" else (top, left, bool(flip), border)
         wanted.append(by_torchvision(whole.train.images[i], *how))  # type: ignore[attr-defined]
     images, labels = joined(whole, 32)
     assert torch.equal(images, torch.stack(wanted))
@@ -154,6 +153,7 @@ def mnist_like() -> Images:
 def test_an_augmentation_that_a_data_set_lacks_is_refused(tiny: RunFactory) -> None:
     assert load(tiny(augmentation="crop-flip")).augmentation == "crop-flip"
     with pytest.raises(
-        ConfigError, match=r"^augmentation: 'resized-crop-flip' can't be had of digits; take crop-flip or none$"
+        ConfigError,
+        match=r"^augmentation: 'resized-crop-flip' can't be had of digits; take crop-flip, none or reflect-crop-flip$",
     ):
         load(tiny(augmentation="resized-crop-flip"))
