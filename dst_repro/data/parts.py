@@ -72,8 +72,8 @@ class Images:
 
     def sha256(self) -> str:
         """Of the pixels, then the labels, as bytes."""
-        digest = hashlib.sha256(self.images.contiguous().numpy().tobytes())
-        digest.update(self.labels.to(torch.uint8).numpy().tobytes())
+        digest = hashlib.sha256(self.images.contiguous().numpy().data)
+        digest.update(self.labels.to(torch.uint8).numpy().data)
         return digest.hexdigest()
 
     @cached_property

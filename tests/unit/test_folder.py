@@ -20,6 +20,7 @@ from dst_repro.data.folder import Files, workers
 from dst_repro.data.imagenet import MEAN, STD
 from dst_repro.errors import ConfigError, DataError, UserError
 from dst_repro.seeding import generator
+from dst_repro.training.run import train
 from dst_repro.vision import torchvision_datasets, torchvision_transforms
 from tests.conftest import RunFactory
 
@@ -114,6 +115,21 @@ def test_workers_batch_size_and_global_state_change_nothing(streamed: Data, monk
     assert torch.equal(again[1], labels)
     assert torch.equal(torch.random.get_rng_state(), before)
     assert not torch.equal(joined(streamed.train_batches(18, 0, 5))[0], images)
+
+
+def test_a_run_on_streamed_images_is_trained_and_recorded(
+    tiny: RunFactory, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tiny(dataset="imagenet", dataset_params={"size": 16}, augmentation="resized-crop-flip", validation=1 / 3)
+    in_process = train(run, results / "a")
+    monkeypatch.setenv("DST_WORKERS", "2")
+    by_workers = train(run, results / "b")
+    assert in_process.status == "finished", in_process.reason
+    assert by_workers == in_process
+    assert in_process.data is not None
+    assert in_process.data.note.startswith("18 of 1,281,167 training images")
+    histories = [(results / which / "runs" / run.id / "history.parquet").read_bytes() for which in "ab"]
+    assert histories[0] == histories[1]
 
 
 def test_an_image_is_varied_alike_whatever_the_split(tiny: RunFactory, streamed: Data) -> None:
