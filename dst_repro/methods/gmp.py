@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any, Literal
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from dst_repro.methods.base import Context
 from dst_repro.methods.masked import Masked
 from dst_repro.registry import Params, methods
+from dst_repro.sparsity.criteria import pooled
 from dst_repro.sparsity.distribution import counts
 from dst_repro.sparsity.masks import highest
 from dst_repro.sparsity.schedule import cubic_sparsity
@@ -60,11 +62,8 @@ class GMP(Masked):
             least = counts(shapes, self.context.density, self.params.scope)  # rounding may ask for one fewer now
             self.set_masks({n: highest(w, self._masks[n], max(kept[n], least[n])) for n, w in magnitude.items()})
             return
-        flat = torch.cat([w.flatten() for w in magnitude.values()])
-        active = torch.cat([mask.flatten() for mask in self._masks.values()])
-        chosen = highest(flat, active, round(density * flat.numel()))
-        parts = chosen.split([w.numel() for w in magnitude.values()])
-        self.set_masks({n: part.view(w.shape) for (n, w), part in zip(magnitude.items(), parts, strict=True)})
+        total = round(density * sum(w.numel() for w in magnitude.values()))
+        self.set_masks(pooled(functools.partial(highest, n=total), magnitude, self._masks))
 
     def at_target(self) -> bool:
         layers = self.layers().values()

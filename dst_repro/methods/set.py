@@ -10,8 +10,8 @@ from torch import Tensor
 
 from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams
 from dst_repro.registry import methods
+from dst_repro.sparsity.criteria import DropBy
 from dst_repro.sparsity.distribution import Distribution
-from dst_repro.sparsity.masks import lowest, random_among
 from dst_repro.sparsity.schedule import Decay
 
 
@@ -20,6 +20,7 @@ class SETParams(DropAndGrowParams):
     update_period: Annotated[int, Field(ge=1)] | Literal["epoch"] = "epoch"
     update_end: Annotated[float, Field(gt=0, le=1)] = 1.0
     decay: Decay = "constant"
+    drop: DropBy = "each-sign"
 
 
 @methods.register("set", SETParams, density=True)
@@ -29,23 +30,9 @@ class SET(DropAndGrow):
     After every epoch but the last, the fraction zeta (`prune_rate`) of the positive weights closest to zero and the
     same fraction of the negative ones is dropped, and as many connections are drawn at random; the just dropped may
     return, at zero. A connection whose weight is exactly zero counts as absent, as in the authors' code, and is drawn
-    anew.
+    anew. What other papers' code calls SET drops by magnitude alone: `drop: magnitude`.
     `fidelity: released` also forgets all momentum at every update: their training loop builds a new optimiser.
     """
-
-    def after_step(self, step: int) -> None:
-        if self.due(step + 1):
-            self.update(step + 1)
-
-    def drop(self, name: str, mask: Tensor, rate: float, step: int) -> Tensor:
-        weight = self.modules[name].weight
-        dropped = mask & (weight == 0)
-        for sign in (mask & (weight > 0), mask & (weight < 0)):
-            dropped |= lowest(weight.abs(), sign, int(rate * int(sign.sum())))
-        return dropped
-
-    def grow(self, name: str, inactive: Tensor, n: int, step: int) -> Tensor:
-        return random_among(inactive, n, self.context.rng("grow", step, name))
 
     @torch.no_grad()
     def update(self, steps_done: int) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Literal
 
-Decay = Literal["cosine", "linear", "constant"]
+Decay = Literal["cosine", "cosine-floor", "linear", "constant"]
 
 
-def cosine(rate: float, step: int, end: int) -> float:
-    """rate/2 * (1 + cos(pi * step / end)) (Evci et al. 2020, eq. 1)."""
-    return rate / 2 * (1 + math.cos(math.pi * min(step, end) / end))
+def cosine(rate: float, step: int, end: int, least: float = 0.0) -> float:
+    """From `rate` to `least`; with 0, rate/2 * (1 + cos(pi * step / end)) (Evci et al. 2020, eq. 1)."""
+    return least + (rate - least) / 2 * (1 + math.cos(math.pi * min(step, end) / end))
 
 
 def linear(rate: float, step: int, end: int) -> float:
@@ -22,7 +23,12 @@ def constant(rate: float, step: int, end: int) -> float:
     return rate
 
 
-DECAYS: dict[str, Callable[[float, int, int], float]] = {"cosine": cosine, "linear": linear, "constant": constant}
+DECAYS: dict[str, Callable[[float, int, int], float]] = {
+    "cosine": cosine,
+    "cosine-floor": functools.partial(cosine, least=0.005),  # in the code of sparse momentum and of its descendants
+    "linear": linear,
+    "constant": constant,
+}
 
 
 def cubic_sparsity(final: float, step: int, begin: int, end: int) -> float:
