@@ -42,10 +42,9 @@ def set_precision(device: torch.device, precision: Precision) -> None:
     reason = refusal(precision, capability, _cpuinfo())
     if reason:
         raise UserError(f"precision: {reason}")
-    products = "tf32" if precision == "tf32" else "ieee"  # torch's default for convolutions is tf32
-    torch.backends.cuda.matmul.fp32_precision = products
-    torch.backends.cudnn.conv.fp32_precision = products
-    torch.backends.cudnn.rnn.fp32_precision = products
+    # Not the newer `fp32_precision`: once that is set, code in torch.compile that still reads these switches raises.
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = precision == "tf32"  # torch's default is True
 
 
 def autocast(device: torch.device, precision: Precision) -> contextlib.AbstractContextManager[object]:

@@ -38,7 +38,7 @@ def needed(run: RunConfig, results: Path, policy: Policy) -> bool:
 def train(run: RunConfig, results: Path) -> Record:
     """Train one run and write its record. A `UserError` (no data, no such device) leaves no record behind."""
     started = time.monotonic()
-    device = settle(run.threads)
+    device = settle(run.threads, run.precision)
     print_ = fingerprint(run)
     stamp = {"run": run.json_text(), "source": print_, "torch": str(torch.__version__), "device": device.type}
     checkpoint = Checkpoint(results, run.id, stamp)
