@@ -73,6 +73,7 @@ def train(run: RunConfig, results: Path) -> Record:
         "peak_memory_mib": environment.peak_memory_mib(),
         "resumed_at_epoch": resumed_at,
         "device": describe(device),
+        "compiled": trainer is not None and trainer.method.context.compiled,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **environment.describe(),
     }
@@ -90,7 +91,7 @@ def _epochs(run: RunConfig, trainer: Trainer, checkpoint: Checkpoint) -> None:
         while len(trainer.epochs) < run.epochs:
             began = time.monotonic()
             metrics = trainer.run_epoch()
-            if metrics.epoch < run.epochs:
+            if metrics.epoch < run.epochs and checkpoint.due():
                 checkpoint.save(trainer.state_dict())
             values = {"loss": metrics.train_loss, "test accuracy": metrics.test_accuracy, "density": metrics.density}
             progress.epoch(metrics.epoch, values | {"seconds": time.monotonic() - began})

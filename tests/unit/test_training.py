@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from dst_repro import record
 from dst_repro.data.base import Data
+from dst_repro.errors import UserError
 from dst_repro.record import Metrics
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.run import needed, train, train_missing
@@ -115,6 +116,58 @@ def test_other_source_is_trained_again_only_where_asked(tiny: RunFactory, result
     record.write(done.model_copy(update={"fingerprint": "f" * 16}), results)
     assert not needed(run, results, "keep")
     assert needed(run, results, "retrain")
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [("0", 3), ("3600", 0), (None, 0)])
+def test_checkpoints_are_as_far_apart_as_asked(
+    tiny: RunFactory, results: Path, monkeypatch: pytest.MonkeyPatch, seconds: str | None, expected: int
+) -> None:
+    """Four epochs of a tenth of a second have three ends at which there is something left to resume."""
+    saved: list[int] = []
+    original = Checkpoint.save
+    monkeypatch.setattr(Checkpoint, "save", lambda self, state: saved.append(1) or original(self, state))
+    monkeypatch.delenv("DST_CHECKPOINT_SECONDS", raising=False)
+    if seconds is not None:
+        monkeypatch.setenv("DST_CHECKPOINT_SECONDS", seconds)
+    train(tiny(epochs=4), results)
+    assert len(saved) == expected
+    assert not list((results / ".checkpoints").glob("*.pt"))
+
+
+def test_a_checkpoint_is_due_again_some_time_after_the_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    checkpoint = Checkpoint(tmp_path, "run", STAMP)
+    now = 109.9
+    assert not checkpoint.due()
+    now = 110.0
+    assert checkpoint.due()
+    checkpoint.save({})
+    assert not checkpoint.due()
+    now = 120.0
+    assert checkpoint.due()
+
+
+@pytest.mark.parametrize("text", ["often", "-1", "nan"])
+def test_a_bad_time_between_checkpoints_is_one_line(
+    tiny: RunFactory, results: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("DST_CHECKPOINT_SECONDS", text)
+    with pytest.raises(UserError, match=f"^DST_CHECKPOINT_SECONDS is '{text}'; it must be a number of seconds"):
+        train(tiny(), results)
+
+
+def test_runtime_says_what_only_this_process_knows(
+    tiny: RunFactory, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DST_DEVICE", "cpu")
+    done = train(tiny(epochs=1), results)
+    found = record.runtime(results, done.id)
+    assert found["compiled"] is False  # too short a run to compile
+    assert found["device"] == "cpu"
+    assert found["resumed_at_epoch"] == 0
+    assert 0 < found["seconds_in_steps"] <= found["wall_seconds"]
+    assert 50 < found["peak_memory_mib"] < 20_000
 
 
 STAMP = {"run": "a", "source": "b", "torch": "c", "device": "cpu"}

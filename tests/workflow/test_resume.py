@@ -1,4 +1,4 @@
-"""A run killed in its middle goes on from its last epoch, and ends with the bits of an undisturbed one."""
+"""A run killed in its middle goes on from its last checkpoint, and ends with the bits of an undisturbed one."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def test_kill_and_go_on(tmp_path: Path, settings: dict[str, object]) -> None:
         projects.append(Project(tmp_path / name))
         projects[-1].write_experiment(experiment(settings))
     undisturbed, killed = projects
+    killed.environment_extra = {"DST_CHECKPOINT_SECONDS": "0"}  # after every epoch
 
     kill_in_the_middle(killed)
     assert files_of_finished(killed) == []
