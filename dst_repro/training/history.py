@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from torch import Tensor
@@ -64,7 +66,18 @@ class History:
         self._previous = {name: mask.clone() for name, mask in method.masks().items()}
 
     def write(self, path: Path) -> None:
-        columns: list[list[Any]] = [list(column) for column in zip(*self.rows, strict=True)] or [[] for _ in SCHEMA]
-        arrays = [pa.array(column, type=field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+        columns = list(zip(*self.rows, strict=True)) or [() for _ in SCHEMA]
+        arrays = [_array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
         table = pa.Table.from_arrays(arrays, schema=SCHEMA)
         write_with(path, lambda stream: pq.write_table(table, stream, compression="zstd"))
+
+
+def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    """`pa.array(values, kind)` of numbers or strings, without importing pandas: that takes as long as a short run."""
+    if pa.types.is_string(kind):
+        texts = [value.encode() for value in values]
+        offsets = np.cumsum([0, *map(len, texts)], dtype=np.int32)
+        buffers = [pa.py_buffer(offsets), pa.py_buffer(b"".join(texts))]
+    else:
+        buffers = [pa.py_buffer(np.array(values, dtype=kind.to_pandas_dtype()))]
+    return pa.Array.from_buffers(kind, len(values), [None, *buffers])
