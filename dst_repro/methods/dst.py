@@ -70,10 +70,9 @@ class DST(Method):
             masked = torch.empty_strided(weight.shape, weight.stride(), dtype=weight.dtype, device=weight.device)
             self.masked[name] = masked.requires_grad_()
             object.__setattr__(module, "weight", masked)  # a plain attribute: the parameters are the two above
-        with torch.no_grad():
-            self._w = [as_matrix(weight) for weight in self.weights.values()]
-            self._t = [as_matrix(self._per_row(name)) for name in self.thresholds]
-            self._out = [as_matrix(masked.detach()) for masked in self.masked.values()]
+        self._w = [as_matrix(weight.detach()) for weight in self.weights.values()]
+        self._t = [as_matrix(self._per_row(name).detach()) for name in self.thresholds]
+        self._out = [as_matrix(masked.detach()) for masked in self.masked.values()]
         device = self._w[0].device
         self._least = torch.tensor([RESET_AT * w.numel() for w in self._w], dtype=torch.float64, device=device)
         self._alpha = torch.tensor(self.params.alpha, device=device)

@@ -33,15 +33,13 @@ def test_not_compiled_unless_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not function.active
 
 
-def test_without_a_compiler_it_stays_eager_and_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_compiler_it_stays_eager_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     from torch._inductor import config
 
-    monkeypatch.setattr(config.cpp, "cxx", ("/no/such/compiler",))
     function = Compiled(lambda x: (x * 3.25 + 1.5).relu(), wanted=True)
-    for _ in range(2):
-        assert function(torch.tensor([2.0, -2.0])).tolist() == [8.0, 0.0]
+    with config.patch({"cpp.cxx": ("/no/such/compiler",)}):
+        for _ in range(2):
+            assert function(torch.tensor([2.0, -2.0])).tolist() == [8.0, 0.0]
     assert not function.active
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
@@ -61,3 +59,33 @@ def test_length_alone_decides(trainer: TrainerFactory, epochs: int, compile_: st
     context = trainer("dense", epochs=epochs, compile=compile_).method.context
     assert context.compiles is expected
     assert (context.total_steps >= LONG) is (epochs == 200)
+
+
+@compiler
+@pytest.mark.parametrize("method", ["dense", "dst"])
+def test_compiled_forward_pass_trains_alike(trainer: TrainerFactory, method: str) -> None:
+    """As on a GPU; here on the CPU. Full training batches are compiled, the last one and evaluation are not."""
+    fields = {"epochs": 100, "method_params": {"alpha": 1e-3} if method == "dst" else {}}
+    eager, compiled = trainer(method, **fields, compile="off"), trainer(method, **fields)
+    compiled._compile(compiled.method.context)
+    for _ in range(2):
+        expected, found = eager.run_epoch(), compiled.run_epoch()
+        assert found.train_loss == pytest.approx(expected.train_loss, rel=1e-3)
+        assert found.test_accuracy == pytest.approx(expected.test_accuracy, abs=0.02)
+    assert compiled.method.context.compiled
+    assert not eager.method.context.compiled
+
+
+@compiler
+def test_compiled_run_goes_on_to_the_bit(trainer: TrainerFactory) -> None:
+    fields = {"epochs": 100, "method_params": {"alpha": 1e-3}}
+    through, first, second = (trainer("dst", **fields) for _ in range(3))
+    for _ in range(2):
+        through.run_epoch()
+    first.run_epoch()
+    second.load_state_dict(first.state_dict())
+    second.run_epoch()
+    assert second.method.context.compiled
+    assert second.history.rows == through.history.rows
+    for a, b in zip(through.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(a, b)
