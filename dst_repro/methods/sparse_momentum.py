@@ -43,10 +43,11 @@ class SparseMomentum(DropAndGrow):
     drops at rate min(p, s). p falls to zero on a cosine.
 
     The bound of 0.2, the rounding and p = 0.5 are taken from the authors' code. A regrown weight starts at zero and
-    keeps its momentum. `fidelity: released` follows that code where it differs from the above: p ends at 0.005; numbers to grow are rounded up, bounded by 99 % of a layer's room, the excess spread over full layers too,
-    then rounded down, so that the total strays by some weights, which later updates make up for; a weight that is
-    grown as soon as dropped goes on; Adam's first moment is divided by the root of the second. Its initial masks, drawn
-    weight by weight, have exact counts here.
+    keeps its momentum. `fidelity: released` follows that code where it differs from the above: p ends at 0.005; numbers
+    to grow are rounded up, bounded by 99 % of a layer's room, the excess spread over full layers too, then rounded
+    down, so that the total strays by some weights, which later updates make up for; a weight that is grown as soon as
+    dropped goes on; Adam's first moment is divided by the root of the second. Its initial masks, drawn weight by
+    weight, have exact counts here.
     """
 
     excess: Excess = "equal"
