@@ -20,6 +20,7 @@ from dst_repro.training.history import History
 from dst_repro.training.optimisation import build_optimizer, learning_rate, set_learning_rate
 
 EVALUATION_BATCH = 1000
+EVALUATION_VALUES = 16_000_000  # in the images of a batch at most: fewer of large ones
 
 
 class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
@@ -134,7 +135,8 @@ class Trainer:
         self.model.eval()
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         loss = torch.zeros((), dtype=torch.float64, device=self.device)
-        for images, labels in self.data.batches(part, EVALUATION_BATCH):
+        size = max(1, min(EVALUATION_BATCH, EVALUATION_VALUES // math.prod(self.data.shape)))
+        for images, labels in self.data.batches(part, size):
             with autocast(self.device, self.config.precision):
                 logits = self.model(images)
             correct += (logits.argmax(1) == labels).sum()
