@@ -143,7 +143,20 @@ class DST(Method):
         return {name: step(w.abs(), self._per_row(name), self.closed) for name, w in self.weights.items()}
 
     def events(self) -> dict[str, dict[str, float]]:
-        return {"resets": dict(zip(self.weights, map(float, self._resets.tolist()), strict=True))}
+        found = {"resets": dict(zip(self.weights, map(float, self._resets.tolist()), strict=True))}
+        if not self.paper:
+            found |= self._as_printed()
+        return found
+
+    @torch.no_grad()
+    def _as_printed(self) -> dict[str, dict[str, float]]:
+        """Kept weights of layers that the authors' code counts in a way of its own: those of the LSTMs."""
+        counted = {}
+        for name, mask in self.masks().items():
+            count: Any = getattr(self.modules[name], "kept_as_printed", None)
+            if count is not None:
+                counted[name] = count(mask, mask * self.weights[name])
+        return {"kept_as_printed": counted} if counted else {}
 
     def state_dict(self) -> dict[str, Any]:
         return {"resets": self._resets}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from dst_repro.errors import ConfigError
-from dst_repro.registry import models
+from dst_repro.registry import Params, models
 
 Shape = tuple[int, ...]
 
@@ -25,6 +27,11 @@ class Gates(nn.Linear):
         nn.init.uniform_(self.weight, -bound, bound)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
+
+    def kept_as_printed(self, mask: Tensor, masked: Tensor) -> float:
+        """What DST's released code counts as kept: of the output gate it sums the masked weights, not their mask."""
+        others = 3 * self.out_features // 4
+        return float(mask[:others].sum()) + float(masked[others:].sum())
 
 
 class LSTMLayer(nn.Module):
@@ -59,42 +66,71 @@ class Output(nn.Linear):
 class LSTM(nn.Module):
     """Two LSTM layers over the rows of an image (n, 1, steps, inputs), then a dense linear layer on the last output.
 
-    The state before the first row is zero. The last layer is never masked (Liu et al. 2020, released code). Whatever
-    the precision of the run, the LSTM layers compute in that of the images, float32.
+    The last layer is never masked (Liu et al. 2020, released code). Whatever the precision of the run, the LSTM layers
+    compute in that of the images, float32.
+
+    The state before the first row is zero, unless `carried` images hand theirs on to the next ones, as in that code:
+    there the four vectors also change places, so that the second layer's h becomes the first one's c, and the first
+    one's c the second one's h. `train` and `eval` begin anew with zero.
     """
 
-    def __init__(self, inputs: int, units: int, classes: int) -> None:
+    def __init__(self, inputs: int, units: int, classes: int, carried: int = 0) -> None:
         super().__init__()
-        self.units = units
+        self.units, self.carried = units, carried
+        self._state: tuple[Tensor, Tensor] | None = None
         self.lstm1 = LSTMLayer(inputs, units)
         self.lstm2 = LSTMLayer(units, units)
         self.fc = Output(units, classes)
 
+    def train(self, mode: bool = True) -> LSTM:
+        self._state = None
+        return super().train(mode)
+
     def forward(self, images: Tensor) -> Tensor:
+        if not self.carried:
+            return self._read(images)[0]
+        logits = []
+        for part in images.split(self.carried):
+            state = self._state
+            if state is not None:  # the last images of a pass can be fewer
+                state = state[0][:, : len(part)], state[1][:, : len(part)]
+            out, (h1, h2), (c1, c2) = self._read(part, state)
+            self._state = torch.stack([h1, c1]).detach(), torch.stack([h2, c2]).detach()
+            logits.append(out)
+        return torch.cat(logits)
+
+    def _read(self, images: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """(logits (n, classes), h (2, n, units), c (2, n, units)) after the last row."""
         zero = images.new_zeros(2, len(images), self.units)
+        h, c = state or (zero, zero)
         weights = self.lstm1.weights() + self.lstm2.weights()
         # both layers and all steps in one call: with biases, 2 layers, no dropout, in one direction, the batch first
         options = (True, 2, 0.0, self.training, False, True)
         with torch.autocast(images.device.type, enabled=False):  # cuDNN's LSTM would take it for float16
-            _, last, _ = torch.lstm(images.squeeze(1), (zero, zero), weights, *options)
-        logits: Tensor = self.fc(last[1])
-        return logits
+            _, h, c = torch.lstm(images.squeeze(1), (h.contiguous(), c.contiguous()), weights, *options)
+        logits: Tensor = self.fc(h[1])
+        return logits, h, c
 
 
-def _lstm(slug: str, units: int, shape: Shape, classes: int) -> nn.Module:
+class LSTMParams(Params):
+    carried: Annotated[int, Field(ge=0)] = 0
+    """Images whose last state the next ones start with, as the released code of DST has it; 0 for none."""
+
+
+def _lstm(slug: str, units: int, shape: Shape, classes: int, params: LSTMParams) -> nn.Module:
     channels, _, width = shape
     if channels != 1:
         raise ConfigError(f"{slug} reads the rows of images with 1 channel, not {channels}", "model")
-    return LSTM(width, units, classes)
+    return LSTM(width, units, classes, params.carried)
 
 
-@models.register("lstm-a")
-def lstm_a(shape: Shape, classes: int, _: object = None) -> nn.Module:
+@models.register("lstm-a", LSTMParams)
+def lstm_a(shape: Shape, classes: int, params: LSTMParams) -> nn.Module:
     """Two LSTM layers of 128: 213,258 parameters on 28x28 images, 210,944 of them maskable weights."""
-    return _lstm("lstm-a", 128, shape, classes)
+    return _lstm("lstm-a", 128, shape, classes, params)
 
 
-@models.register("lstm-b")
-def lstm_b(shape: Shape, classes: int, _: object = None) -> nn.Module:
+@models.register("lstm-b", LSTMParams)
+def lstm_b(shape: Shape, classes: int, params: LSTMParams) -> nn.Module:
     """Two LSTM layers of 256: 819,722 parameters on 28x28 images, 815,104 of them maskable weights."""
-    return _lstm("lstm-b", 256, shape, classes)
+    return _lstm("lstm-b", 256, shape, classes, params)

@@ -14,6 +14,7 @@ from torch.nn import functional
 from dst_repro.data.base import Data
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import maskable
+from dst_repro.models.lstm import Gates
 from dst_repro.registry import methods, models
 from tests.conftest import TrainerFactory
 
@@ -26,9 +27,12 @@ COUNTS = {  # parameters, maskable weights, biases of the LSTM layers, threshold
 NAMES = ["lstm1.input", "lstm1.hidden", "lstm2.input", "lstm2.hidden"]
 
 
-def network(slug: str = "lstm-a", shape: tuple[int, ...] = MNIST, classes: int = 10, seed: int = 0) -> nn.Module:
+def network(
+    slug: str = "lstm-a", shape: tuple[int, ...] = MNIST, classes: int = 10, seed: int = 0, carried: int = 0
+) -> nn.Module:
     torch.manual_seed(seed)
-    built: nn.Module = models[slug].object(shape, classes)
+    entry = models[slug]
+    built: nn.Module = entry.object(shape, classes, entry.params(carried=carried))
     return built
 
 
@@ -197,3 +201,57 @@ torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=1e-4)
 @pytest.mark.gpu
 def test_a_gpu_computes_the_same_without_a_warning() -> None:
     subprocess.run([sys.executable, "-W", "error:RNN module weights", "-c", ON_GPU], check=True)
+
+
+def states_by_hand(values: dict[str, Tensor], images: Tensor, h: list[Tensor], c: list[Tensor]) -> None:
+    """Read `images` from the states of both layers, which are replaced by those after the last row."""
+    sequence = list(images.squeeze(1).unbind(1))
+    for n, layer in enumerate(("lstm1", "lstm2")):
+        for t, row in enumerate(sequence):
+            gates = row @ values[f"{layer}.input.weight"].T + h[n] @ values[f"{layer}.hidden.weight"].T
+            i, f, g, o = (gates + values[f"{layer}.input.bias"]).chunk(4, dim=1)
+            c[n] = torch.sigmoid(f) * c[n] + torch.sigmoid(i) * torch.tanh(g)
+            sequence[t] = h[n] = torch.sigmoid(o) * torch.tanh(c[n])
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_state_is_carried_as_in_the_released_code(together: bool) -> None:
+    """The second five images start from ((h1, c1), (h2, c2)) read as ((h1, h2), (c1, c2)), also within one batch."""
+    model = network(shape=(1, 6, 4), carried=5).double()
+    noise(model)
+    images = torch.rand(10, 1, 6, 4, dtype=torch.float64)
+    values = {name: p.detach() for name, p in model.named_parameters()}
+    h, c = ([torch.zeros(5, 128, dtype=torch.float64) for _ in range(2)] for _ in range(2))
+    states_by_hand(values, images[:5], h, c)
+    h, c = [h[0], c[0]], [h[1], c[1]]
+    states_by_hand(values, images[5:], h, c)
+    expected = h[1] @ values["fc.weight"].T + values["fc.bias"]
+    for _ in range(2):
+        model.eval()  # begins anew
+        found = model(images)[5:] if together else [model(part) for part in images.split(5)][1]
+        assert torch.allclose(found, expected, atol=1e-12)
+
+
+def test_carried_state_starts_anew_and_does_not_reach_back(trainer: TrainerFactory) -> None:
+    run = trainer("dense", model="lstm-a", model_params={"carried": 64})
+    plain = trainer("dense", model="lstm-a")
+    assert run.run_epoch().train_loss != plain.run_epoch().train_loss
+    assert [p.grad is not None for p in run.model.parameters()] == [True] * 8
+
+
+def test_kept_weights_as_the_released_code_prints_them() -> None:
+    """Of the output gate's rows it sums the masked weights: 5 kept elsewhere, and 0.5 - 2."""
+    gates = Gates(2, 4, bias=False)
+    mask = torch.tensor([[1, 1], [1, 0], [1, 1], [1, 1]], dtype=torch.bool)
+    weight = torch.tensor([[1.0, 1.0], [1.0, 1.0], [1.0, 1.0], [0.5, -2.0]])
+    assert gates.kept_as_printed(mask, weight * mask) == 5 - 1.5
+
+
+def test_printed_count_is_in_the_history_of_released_runs(trainer: TrainerFactory) -> None:
+    fields = {"model": "lstm-a", "method_params": {"alpha": 1e-4}}
+    assert "kept_as_printed" not in trainer("dst", **fields).method.events()
+    printed = trainer("dst", fidelity="released", **fields).method.events()["kept_as_printed"]
+    full = {"lstm1.input": 4096, "lstm1.hidden": 65536, "lstm2.input": 65536, "lstm2.hidden": 65536}
+    assert list(printed) == list(full)
+    for name, value in printed.items():
+        assert 0.7 * full[name] < value < 0.8 * full[name]
