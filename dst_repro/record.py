@@ -73,6 +73,8 @@ class Record(_Part):
     config: dict[str, Any]
     fingerprint: str
     data: DataUsed | None
+    compiled: bool = False
+    """Whether what the run computes at each step was compiled, which can change the last bits."""
     parameters: int | None
     metrics: Selection | None
     layers: tuple[LayerCount, ...]

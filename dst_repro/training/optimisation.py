@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from dst_repro.config import RunConfig
+from dst_repro.training.eager import eager
 
 
 def build_optimizer(config: RunConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
@@ -16,8 +17,8 @@ def build_optimizer(config: RunConfig, groups: list[dict[str, Any]]) -> torch.op
     params = config.full()["optimizer_params"]
     if config.optimizer == "adam":
         betas = (params["beta1"], params["beta2"])
-        return torch.optim.Adam(groups, lr=config.learning_rate, betas=betas, eps=params["eps"], fused=True)
-    return torch.optim.SGD(groups, lr=config.learning_rate, **params, fused=True)
+        return eager(torch.optim.Adam)(groups, lr=config.learning_rate, betas=betas, eps=params["eps"], fused=True)
+    return eager(torch.optim.SGD)(groups, lr=config.learning_rate, **params, fused=True)
 
 
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:

@@ -73,7 +73,6 @@ def train(run: RunConfig, results: Path) -> Record:
         "peak_memory_mib": environment.peak_memory_mib(),
         "resumed_at_epoch": resumed_at,
         "device": describe(device),
-        "compiled": trainer is not None and trainer.method.context.compiled,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **environment.describe(),
     }
@@ -117,6 +116,7 @@ def _record(
         config=run.full(),
         fingerprint=source,
         data=data_used,
+        compiled=trainer is not None and trainer.method.context.compiled,
         parameters=trainer.parameters if trainer else None,
         metrics=trainer.selection() if trainer and status == "finished" else None,
         layers=tuple(
