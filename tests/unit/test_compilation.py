@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
 from dst_repro.compilation import LONG, Compiled
-from tests.conftest import TrainerFactory
+from dst_repro.training.run import train
+from tests.conftest import RunFactory, TrainerFactory
 
 compiler = pytest.mark.skipif(not any(map(shutil.which, ("g++", "clang++"))), reason="no C++ compiler here")
 
@@ -89,3 +91,10 @@ def test_compiled_run_goes_on_to_the_bit(trainer: TrainerFactory) -> None:
     assert second.history.rows == through.history.rows
     for a, b in zip(through.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+@compiler
+def test_record_says_that_its_run_was_compiled(tiny: RunFactory, results: Path) -> None:
+    done = train(tiny("dst", method_params={"alpha": 1e-3}, epochs=90), results)
+    assert done.status == "finished"
+    assert done.compiled
