@@ -20,7 +20,6 @@ from dst_repro.registry import Params
 from dst_repro.sparsity.apportion import Excess, apportion
 from dst_repro.sparsity.criteria import DROP, GROW, Count, DropBy, GrowBy, pooled
 from dst_repro.sparsity.distribution import Distribution
-from dst_repro.sparsity.masks import highest
 from dst_repro.sparsity.redistribution import SHARES, Redistribution
 from dst_repro.sparsity.schedule import DECAYS, Decay
 
@@ -42,7 +41,7 @@ class DropAndGrowParams(Params):
     scope: Literal["layer", "global"] = "layer"
     """Whether the weights of a layer compete for being dropped, or those of the whole network."""
     grow: GrowBy = "random"
-    """By which score weights are grown, the highest first."""
+    """Where weights are grown: anywhere, or where a score is highest."""
     redistribution: Redistribution = "none"
     """Which layers regrow what was dropped: each its own, or all by a share."""
     momentum: Literal["masked", "dense"] = "masked"
@@ -163,10 +162,6 @@ class DropAndGrow(Masked):
         """The lowest are dropped."""
         return DROP[self.params.drop].score(LayerView(self, name, "drop", step))
 
-    def grow_score(self, name: str, step: int) -> Tensor:
-        """The highest are grown."""
-        return GROW[self.params.grow](LayerView(self, name, "grow", step))
-
     def drop(self, rate: float, step: int) -> dict[str, Tensor]:
         """Layer -> boolean mask of the active weights to drop, for every layer that takes part."""
         # a dense layer has nowhere to grow, unless it may give its weights away
@@ -177,6 +172,10 @@ class DropAndGrow(Masked):
             return pooled(lambda score, among: select(score, among, self._count(rate)), scores, self._masks)
         counts = {name: self._count(self.layer_rate(name, rate)) for name in names}
         return {name: select(scores[name], self._masks[name], counts[name]) for name in names}
+
+    def grow(self, name: str, free: Tensor, n: int, step: int) -> Tensor:
+        """Boolean mask of `n` of the free positions to activate."""
+        return GROW[self.params.grow](LayerView(self, name, "grow", step), free, n)
 
     def share(self, name: str, kept: Tensor, step: int) -> float:
         """A layer's share of what is redistributed, not normalised; `kept` is its mask after the drop."""
@@ -206,7 +205,7 @@ class DropAndGrow(Masked):
         numbers = self.regrowth(dropped, free, steps_done)
         masks, restart = dict(self._masks), {n: torch.zeros_like(m) for n, m in self._masks.items()}
         for name, n in numbers.items():
-            grown = highest(self.grow_score(name, steps_done), free[name], n)
+            grown = self.grow(name, free[name], n, steps_done)
             masks[name] = self._masks[name] & ~dropped[name] | grown
             restart[name] = grown & ~dropped[name] if self.context.config.fidelity == "released" else grown
         self.set_masks(masks, restart)

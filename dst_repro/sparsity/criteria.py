@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from dst_repro.sparsity.masks import lowest
+from dst_repro.sparsity.masks import highest, lowest, random_among
 
 DropBy = Literal["magnitude", "each-sign", "random"]
 GrowBy = Literal["random", "gradient", "momentum"]
@@ -89,7 +89,25 @@ DROP: dict[str, Drop] = {
     "each-sign": Drop(value, nearest_zero_of_each_sign),
     "random": Drop(random),
 }
-GROW: dict[str, Score] = {"random": random, "gradient": gradient, "momentum": momentum}
+
+
+Grow = Callable[[View, Tensor, int], Tensor]
+"""A growth criterion: (layer, free positions, n) -> boolean mask of n of them."""
+
+
+def highest_by(score: Score) -> Grow:
+    return lambda layer, free, n: highest(score(layer), free, n)
+
+
+def anywhere(layer: View, free: Tensor, n: int) -> Tensor:
+    return random_among(free, n, layer.rng)
+
+
+GROW: dict[str, Grow] = {
+    "random": anywhere,
+    "gradient": highest_by(gradient),
+    "momentum": highest_by(momentum),
+}
 
 
 def pooled(

@@ -17,7 +17,9 @@ from dst_repro.sparsity.criteria import (
     DropBy,
     GrowBy,
     View,
+    gradient,
     lowest_of_all,
+    momentum,
     nearest_zero_of_each_sign,
     pooled,
 )
@@ -61,12 +63,21 @@ def test_every_name_that_a_run_may_use_is_known(names: object, known: dict) -> N
 def test_scores() -> None:
     assert torch.equal(DROP["magnitude"].score(LAYER), WEIGHT.abs())
     assert torch.equal(DROP["each-sign"].score(LAYER), WEIGHT)
-    assert torch.equal(GROW["gradient"](LAYER), 0.5 * torch.arange(10.0).view(2, 5))
-    assert torch.equal(GROW["momentum"](LAYER), torch.tensor([[3.0, 3, 3, 3, 3], [9, 8, 7, 6, 5]]))
+    assert torch.equal(gradient(LAYER), 0.5 * torch.arange(10.0).view(2, 5))
+    assert torch.equal(momentum(LAYER), torch.tensor([[3.0, 3, 3, 3, 3], [9, 8, 7, 6, 5]]))
+
+
+def test_growth() -> None:
+    """Of the four inactive the gradients are 3, 3.5, 4, 4.5 and the momenta 8, -7, 6, 5."""
+    assert GROW["gradient"](LAYER, ~ACTIVE, 2).nonzero().tolist() == [[1, 3], [1, 4]]
+    assert GROW["momentum"](LAYER, ~ACTIVE, 2).nonzero().tolist() == [[1, 1], [1, 2]]
+    drawn = [GROW["random"](Ten(rng=generator(seed, "test")), ~ACTIVE, 2) for seed in range(40)]
+    assert all(int(mask.sum()) == 2 and not bool((mask & ACTIVE).any()) for mask in drawn)
+    assert torch.equal(sum(mask.int() for mask in drawn) > 0, ~ACTIVE)
 
 
 def test_random_scores_are_a_draw_of_their_generator() -> None:
-    one, same, other = (GROW["random"](Ten(rng=generator(seed, "test"))) for seed in (0, 0, 1))
+    one, same, other = (DROP["random"].score(Ten(rng=generator(seed, "test"))) for seed in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert one.shape == WEIGHT.shape

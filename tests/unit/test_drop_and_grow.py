@@ -208,13 +208,13 @@ def test_dense_gradient_is_visible_when_growth_reads_it(trainer: TrainerFactory,
     """RigL's update at step 5 sees gradients of pruned weights, also of those that never had one."""
     run = trainer("rigl", density=0.1, method_params={"update_period": 5})
     seen = []
-    score = run.method.grow_score
+    grow = run.method.grow
 
-    def spy(name: str, step: int) -> Tensor:
+    def spy(name: str, free: Tensor, n: int, step: int) -> Tensor:
         seen.append(float(run.method.gradient(name)[~run.method.masks()[name]].abs().sum()))
-        return score(name, step)
+        return grow(name, free, n, step)
 
-    run.method.grow_score = spy
+    run.method.grow = spy
     for step, batch in enumerate(itertools.islice(digits.train_batches(64, 0, 0), 6)):
         run._step(step, *batch)
     assert len(seen) >= 2
