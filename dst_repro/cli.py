@@ -52,7 +52,7 @@ def train(args: argparse.Namespace) -> int:
 
         from dst_repro.config import RunConfig
         from dst_repro.device import pick
-        from dst_repro.training.run import needed, train_missing
+        from dst_repro.training.run import needed, provide_state, train_missing
 
     results = Path(args.results)
     locks = results / ".checkpoints"
@@ -61,8 +61,11 @@ def train(args: argparse.Namespace) -> int:
     if any(needed(run, results, args.on_source_change) for run in runs):
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
     for run in runs:
+        for parent in reversed(run.ancestors):
+            with FileLock(locks / f"{parent.id}.lock"):
+                provide_state(parent, results)
         with FileLock(locks / f"{run.id}.lock"):  # two calls in one folder: the second waits, and finds the record
-            train_missing([run], results, args.on_source_change)
+            train_missing([run], results, args.on_source_change, args.keep_state)
     return 0
 
 
@@ -197,6 +200,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("run", nargs="+", help="id of a run of the suite, or its configuration as JSON")
     sub.add_argument("--results", default="results")
     sub.add_argument("--on-source-change", choices=("keep", "retrain"), default="keep")
+    sub.add_argument("--keep-state", action="store_true", help="keep the final network for runs that start from it")
     sub = command("data", data, "find, verify or download a data set", suite=False)
     sub.add_argument("name")
     sub.add_argument("out", help="where to write what was found, as JSON")

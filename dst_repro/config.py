@@ -60,6 +60,11 @@ class Cosine(Params):
 OPTIMIZERS: dict[str, type[Params]] = {"sgd": SGD, "adam": Adam}
 SCHEDULES: dict[str, type[Params]] = {"constant": Constant, "step": Step, "multi-step": MultiStep, "cosine": Cosine}
 
+SHARED = ("dataset", "dataset_params", "validation", "model", "model_params", "seed")
+"""Fields in which a run and its parent are always equal."""
+OWN = ("method", "method_params", "density", "weights_from", "step_history")
+"""Fields that a parent has by itself; all others it has in common with its child unless it says otherwise."""
+
 PLUGGED = ("dataset", "model", "method")  # fields whose value is a slug of a registry, with `..._params` beside it
 
 
@@ -95,6 +100,8 @@ class RunConfig(BaseModel):
     """Whether a long run is compiled, which can change the order of a sum, and so the last bits."""
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads on a CPU. Their number can change the order of a sum, hence a field of the run."""
+    weights_from: dict[str, Any] | None = None
+    """The run whose final network this one starts from, given by what differs from this one; see `parent`."""
     step_history: Annotated[int, Field(ge=0)] = 0
     """How many of the first steps are recorded one by one (kept counts and mask transitions of every layer)."""
     seed: Annotated[int, Field(ge=0)]
@@ -118,7 +125,35 @@ class RunConfig(BaseModel):
             raise ConfigError(f"method '{self.method}' needs a density in (0, 1]", "density")
         if not takes_density and self.density is not None:
             raise ConfigError(f"method '{self.method}' takes no density: it has no target", "density")
+        if self.weights_from is not None:
+            object.__setattr__(self, "weights_from", self._canonical_parent(self.weights_from))
         return self
+
+    def _inherited(self) -> dict[str, Any]:
+        return {key: value for key, value in self.model_dump(mode="json").items() if key not in OWN}
+
+    def _canonical_parent(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What is left of `weights_from` when everything that goes without saying is taken away."""
+        for key in given:
+            if key in SHARED:
+                raise ConfigError("a run has this in common with the one it starts from", f"weights_from.{key}")
+        inherited = self._inherited()
+        try:
+            parent = RunConfig.parse(inherited | dict(given))
+        except ConfigError as error:
+            raise error.within("weights_from") from None
+        usual = inherited | {key: RunConfig.model_fields[key].default for key in OWN if key != "method"}
+        return {key: value for key, value in parent.model_dump(mode="json").items() if usual.get(key, ...) != value}
+
+    @functools.cached_property
+    def parent(self) -> RunConfig | None:
+        """The run that `weights_from` names. What it leaves unsaid is as in this run, but for its method."""
+        return None if self.weights_from is None else RunConfig.parse(self._inherited() | self.weights_from)
+
+    @property
+    def ancestors(self) -> list[RunConfig]:
+        """Parent, parent's parent, ..., the oldest last."""
+        return [] if self.parent is None else [self.parent, *self.parent.ancestors]
 
     @functools.cached_property
     def nondefault(self) -> dict[str, Any]:

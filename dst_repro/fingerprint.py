@@ -103,5 +103,6 @@ def _fingerprint(roots: tuple[str, ...]) -> str:
 
 
 def fingerprint(run: RunConfig) -> str:
-    """16 hex digits that change exactly when source that this run uses changes."""
-    return _fingerprint((LOOP, *(look_up(kind, getattr(run, kind))["module"] for kind in PLUGGED)))
+    """16 hex digits that change exactly when source that this run, or one it starts from, uses changes."""
+    chain = [run, *run.ancestors]
+    return _fingerprint((LOOP, *(look_up(kind, getattr(r, kind))["module"] for r in chain for kind in PLUGGED)))

@@ -93,16 +93,16 @@ class Suite:
     items: Mapping[str, Item]  # "paper/item" -> item
     papers: Mapping[str, Paper]
     experiments: Mapping[str, Experiment]
-    runs: Mapping[str, RunConfig]  # id -> run; a run that two experiments share stands here once
+    runs: Mapping[str, RunConfig]  # id -> run; a run that two experiments share stands here once, parents too
     members: Mapping[str, tuple[str, ...]]  # experiment -> ids
 
     @functools.cached_property
     def experiments_of(self) -> dict[str, list[str]]:
-        """Run id -> the experiments that it belongs to."""
-        found: dict[str, list[str]] = {}
+        """Run id -> the experiments that it belongs to: none, if it is only there for others to start from."""
+        found: dict[str, list[str]] = {run: [] for run in self.runs}
         for slug, ids in self.members.items():
             for run in ids:
-                found.setdefault(run, []).append(slug)
+                found[run].append(slug)
         return found
 
     @property
@@ -112,6 +112,11 @@ class Suite:
         for run in self.runs.values():
             cells.setdefault(run.cell, []).append(run)
         return {cell: sorted(runs, key=lambda r: r.seed) for cell, runs in cells.items()}
+
+    @functools.cached_property
+    def parents(self) -> frozenset[str]:
+        """Ids of runs that others start from."""
+        return frozenset(run.parent.id for run in self.runs.values() if run.parent is not None)
 
     def files(self, kind: Literal["table", "figure"]) -> dict[str, str]:
         """File name without suffix -> "paper/item", for every item of a kind."""
@@ -218,6 +223,7 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
         experiments[slug], found = load_experiment(slug, config_dir)
         runs |= {run.id: run for run in found}
         members[slug] = tuple(dict.fromkeys(run.id for run in found))
+        runs |= {parent.id: parent for run in found for parent in run.ancestors}
     if not runs:
         raise ConfigError("the suite selects no run: give it items or experiments", source)
     return Suite(file, items, papers, experiments, runs, members)

@@ -112,6 +112,10 @@ class Method:
     def after_step(self, step: int) -> None:
         """After the optimiser's step (not called for a step that `after_backward` took)."""
 
+    def network(self, model: nn.Module) -> dict[str, Tensor]:
+        """State of the plain model, by the names it had before `prepare`, as the next forward pass computes with it."""
+        return model.state_dict()
+
     def masks(self) -> dict[str, Tensor]:
         """Layer -> boolean mask, as the next forward pass applies it. Must not be written to."""
         return {name: torch.ones_like(m.weight, dtype=torch.bool) for name, m in self.modules.items()}

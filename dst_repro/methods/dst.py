@@ -138,6 +138,13 @@ class DST(Method):
             {"params": thresholds, "weight_decay": weight_decay if decays else 0.0},
         ]
 
+    def network(self, model: nn.Module) -> dict[str, Tensor]:
+        masks, state = self.masks(), super().network(model)
+        for name in self.weights:
+            del state[f"{name}.threshold"]
+            state[f"{name}.weight"] = state.pop(f"{name}.weight_orig") * masks[name]
+        return state
+
     @torch.no_grad()
     def masks(self) -> dict[str, Tensor]:
         return {name: step(w.abs(), self._per_row(name), self.closed) for name, w in self.weights.items()}

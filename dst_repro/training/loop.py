@@ -32,14 +32,21 @@ class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
 
 
 class Trainer:
-    """One run between its start and its end. All randomness comes from streams of the run's seed and the epoch."""
+    """One run between its start and its end. All randomness comes from streams of the run's seed and the epoch.
 
-    def __init__(self, config: RunConfig, data: Data, device: torch.device) -> None:
+    `start` is the state of the network to begin with, by default the model's own initialisation.
+    """
+
+    def __init__(
+        self, config: RunConfig, data: Data, device: torch.device, start: dict[str, torch.Tensor] | None = None
+    ) -> None:
         self.config, self.data, self.device = config, data.to(device), device
         self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
         torch.manual_seed(derive(config.seed, "initialisation"))
         entry = models[config.model]
         network = entry.object(data.shape, data.classes, entry.params(**config.model_params))
+        if start is not None:
+            network.load_state_dict(start)
         self.model: torch.nn.Module = network.to(device, memory_format=torch.channels_last)
         self.parameters = sum(p.numel() for p in self.model.parameters())
         entry = methods[config.method]

@@ -15,10 +15,13 @@ from dst_repro.training.eager import eager
 def build_optimizer(config: RunConfig, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """SGD or Adam with weight decay in the gradient (L2), one fused pass over all parameters."""
     params = config.full()["optimizer_params"]
+    made: torch.optim.Optimizer
     if config.optimizer == "adam":
         betas = (params["beta1"], params["beta2"])
-        return eager(torch.optim.Adam)(groups, lr=config.learning_rate, betas=betas, eps=params["eps"], fused=True)
-    return eager(torch.optim.SGD)(groups, lr=config.learning_rate, **params, fused=True)
+        made = eager(torch.optim.Adam)(groups, lr=config.learning_rate, betas=betas, eps=params["eps"], fused=True)
+    else:
+        made = eager(torch.optim.SGD)(groups, lr=config.learning_rate, **params, fused=True)
+    return made
 
 
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from dst_repro import environment, record
 from dst_repro.config import RunConfig
@@ -21,13 +22,14 @@ from dst_repro.sparsity.masks import sha256
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Diverged, Trainer
 from dst_repro.training.progress import Progress
+from dst_repro.training.state import about_state, read_network, state_path, write_state
 
 Policy = Literal["keep", "retrain"]
 
 
-def train_missing(runs: Iterable[RunConfig], results: Path, policy: Policy) -> list[Record]:
+def train_missing(runs: Iterable[RunConfig], results: Path, policy: Policy, keep_state: bool = False) -> list[Record]:
     """Train the runs that have no record (under `retrain`: none of today's source); return the new records."""
-    return [train(run, results) for run in runs if needed(run, results, policy)]
+    return [train(run, results, keep_state) for run in runs if needed(run, results, policy)]
 
 
 def needed(run: RunConfig, results: Path, policy: Policy) -> bool:
@@ -35,8 +37,11 @@ def needed(run: RunConfig, results: Path, policy: Policy) -> bool:
     return found is None or (policy == "retrain" and found.fingerprint != fingerprint(run))
 
 
-def train(run: RunConfig, results: Path) -> Record:
-    """Train one run and write its record. A `UserError` (no data, no such device) leaves no record behind."""
+def train(run: RunConfig, results: Path, keep_state: bool = False) -> Record:
+    """Train one run and write its record. A `UserError` (no data, no such device) leaves no record behind.
+
+    `keep_state` leaves the final network, too, for runs that start from it.
+    """
     started = time.monotonic()
     device = settle(run.threads, run.precision)
     print_ = fingerprint(run)
@@ -50,7 +55,7 @@ def train(run: RunConfig, results: Path) -> Record:
     try:
         data = load(run)
         data_used = DataUsed(name=data.name, note=data.note, sha256=data.sha256)
-        trainer = Trainer(run, data, device)
+        trainer = Trainer(run, data, device, _start(run, results))
         state = checkpoint.load(device)
         if state is not None:
             trainer.load_state_dict(state)
@@ -64,6 +69,8 @@ def train(run: RunConfig, results: Path) -> Record:
         status, reason = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
         Progress(run.id, run.epochs).say(f"failed: {reason}")
     written = _record(run, print_, status, reason, data_used, trainer)
+    if keep_state:
+        write_state(state_path(results, run.id), trainer, status)
     folder = record.folder(results, run.id)
     if trainer is not None:
         trainer.history.write(folder / "history.parquet")
@@ -80,6 +87,45 @@ def train(run: RunConfig, results: Path) -> Record:
     record.write(written, results)
     checkpoint.remove()
     return written
+
+
+def provide_state(run: RunConfig, results: Path) -> None:
+    """See to it that `results/states/<id>.safetensors` is there, by training where it isn't.
+
+    A run that has a record is trained a second time without touching it. Raises `UserError` if it ends with another
+    mask than the record has: other source made that, or another kind of machine.
+    """
+    path, found = state_path(results, run.id), record.read(results, run.id)
+    if path.exists():
+        return
+    if found is None:
+        train(run, results, keep_state=True)
+        return
+    again = results / ".checkpoints" / "again"
+    if run.parent is not None:
+        provide_state(run.parent, again)
+    train(run, again, keep_state=True)
+    made = state_path(again, run.id)
+    if about_state(made).get("mask_sha256") != (found.mask_sha256 if found.status == "finished" else None):
+        raise UserError(
+            f"{run.id}: trained here it ends with another mask than its record, which other source or another kind of "
+            f"machine made; remove {record.folder(results, run.id)} to have it trained anew"
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made.replace(path)
+
+
+def _start(run: RunConfig, results: Path) -> dict[str, Tensor] | None:
+    """The network that a run starts from, None for its own initialisation."""
+    if run.parent is None:
+        return None
+    path = state_path(results, run.parent.id)
+    if not path.exists():
+        raise UserError(f"{run.id} starts from {run.parent.id}, whose weights are missing: {path}")
+    status = about_state(path)["status"]
+    if status != "finished":
+        raise RuntimeError(f"starts from {run.parent.id}, which {status}")
+    return read_network(path)
 
 
 def _epochs(run: RunConfig, trainer: Trainer, checkpoint: Checkpoint) -> None:

@@ -9,6 +9,7 @@ from dst_repro.errors import UserError
 from dst_repro.files import read_yaml
 from dst_repro.fingerprint import fingerprint
 from dst_repro.grid import plan
+from dst_repro.lease import offered
 
 SOURCE = (
     ", ".join(map(os.path.relpath, workflow.overwrite_configfiles))
@@ -19,6 +20,9 @@ try:
     if not workflow.overwrite_configfiles:
         config.update(read_yaml(Path(SOURCE)) | config)
     SUITE = plan(config, SOURCE)
+    GPU_RUNS = (
+        offered()
+    )  # that the GPUs take at the same time; 0: runs are computed on the CPU
 except UserError as error:
     sys.exit(f"dst_repro: {error}")
 

@@ -1,6 +1,11 @@
 # One job trains all seeds of a cell: importing torch costs as much as a short run. A rule's outputs are fixed, so there
 # is one rule for each set of seeds that occurs; the commonest has no constraint, and the others come before it.
 CELLS = SUITE.cells
+
+# Snakemake counts a resource only if there is a limit of it; `--resources gpu=N` sets another.
+if GPU_RUNS and "gpu" not in workflow.global_resources:
+    workflow.register_resource("gpu", GPU_RUNS)
+
 RETRAIN = SUITE.file.on_source_change == "retrain"
 
 
@@ -20,6 +25,17 @@ def cell_data(wildcards):
     return f"{RESULTS}/data/{dataset}.json"
 
 
+def cell_parents(wildcards):
+    """Runs start from the final networks of these; where a network is missing, the job makes it again."""
+    runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
+    return [f"{RESULTS}/runs/{run.parent.id}/record.json" for run in runs if run.parent]
+
+
+def cell_keeps(wildcards):
+    runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
+    return "--keep-state" if any(run.id in SUITE.parents for run in runs) else ""
+
+
 for number, (seeds, cells) in enumerate(SUITE.seed_sets):
 
     rule:
@@ -27,6 +43,7 @@ for number, (seeds, cells) in enumerate(SUITE.seed_sets):
             f"train_{number}" if number else "train"
         input:
             data=ancient(cell_data),
+            parents=ancient(cell_parents),
         output:
             [
                 update(f"{RESULTS}/runs/{{stem}}-s{seed}-{{hash}}/{name}")
@@ -39,15 +56,18 @@ for number, (seeds, cells) in enumerate(SUITE.seed_sets):
             hash="|".join(cell[-10:] for cell in cells) if number else r"[0-9a-f]{10}",
         conda:
             ENVIRONMENT
+        resources:
+            gpu=min(GPU_RUNS, 1),
         params:
             runs=cell_params,
             source=cell_source,
             policy=SUITE.file.on_source_change,
+            keep=cell_keeps,
             results=lambda wildcards, output: Path(output[0]).parents[2],
         message:
             "Training {wildcards.stem} ({wildcards.hash})"
         shell:
-            "python -m dst_repro train {params.runs:q} --results {params.results} --on-source-change {params.policy} 2> {log}"
+            "python -m dst_repro train {params.runs:q} --results {params.results} --on-source-change {params.policy} {params.keep} 2> {log}"
 
     if number:
         workflow.ruleorder(f"train_{number}", "train")

@@ -1,0 +1,59 @@
+"""The final network of a run, for runs that start from it: weights by the plain model's names, and masks as bits.
+
+Too large to be committed, it is kept beside the records and made again where it is missing. A run that ended early
+leaves a state without tensors, so that what starts from it can say so.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dst_repro.files import write_with
+from dst_repro.sparsity.masks import sha256
+from dst_repro.training.loop import Trainer
+
+MASK = "mask:"  # before the name of a layer; what has no such prefix belongs to the model
+
+
+def state_path(results: Path, run_id: str) -> Path:
+    return results / "states" / f"{run_id}.safetensors"
+
+
+def write_state(path: Path, trainer: Trainer | None, status: str) -> None:
+    from safetensors.torch import save  # few runs need it
+
+    tensors: dict[str, Tensor] = {}
+    about = {"status": status}
+    if trainer is not None and status == "finished":
+        masks = trainer.method.masks()
+        about["mask_sha256"] = sha256(masks)
+        tensors = {name: t.cpu().contiguous() for name, t in trainer.method.network(trainer.model).items()}
+        tensors |= {MASK + name: _packed(mask) for name, mask in masks.items()}
+    data = save(tensors, {"run": json.dumps(about)})  # one entry: safetensors writes several in any order
+    write_with(path, lambda stream: stream.write(data))
+
+
+def _packed(mask: Tensor) -> Tensor:
+    return torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1)))
+
+
+def about_state(path: Path) -> dict[str, str]:
+    """`status` of the run, and `mask_sha256` if it finished."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        found: dict[str, str] = json.loads(file.metadata()["run"])
+    return found
+
+
+def read_network(path: Path) -> dict[str, Tensor]:
+    """The weights, on the CPU, to be loaded into a plain model."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys() if not name.startswith(MASK)}  # noqa: SIM118
