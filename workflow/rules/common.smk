@@ -20,9 +20,7 @@ try:
     if not workflow.overwrite_configfiles:
         config.update(read_yaml(Path(SOURCE)) | config)
     SUITE = plan(config, SOURCE)
-    GPU_RUNS = (
-        offered()
-    )  # that the GPUs take at the same time; 0: runs are computed on the CPU
+    GPU_RUNS = offered()  # that the GPUs take at a time; 0 where there is none
 except UserError as error:
     sys.exit(f"dst_repro: {error}")
 
