@@ -58,9 +58,10 @@ def train(args: argparse.Namespace) -> int:
     locks = results / ".checkpoints"
     locks.mkdir(parents=True, exist_ok=True)
     runs = [RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text) for text in args.run]
-    if any(needed(run, results, args.on_source_change) for run in runs):
+    missing = [run for run in runs if needed(run, results, args.on_source_change)]
+    if missing:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
-    for run in runs:
+    for run in missing:
         for parent in reversed(run.ancestors):
             with FileLock(locks / f"{parent.id}.lock"):
                 provide_state(parent, results)

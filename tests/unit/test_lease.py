@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from dst_repro import lease
 from dst_repro.errors import UserError
-from dst_repro.lease import POLL, runs_per_gpu, slots, take, visible
+from dst_repro.lease import POLL, offered, runs_per_gpu, slots, take, visible
 
 HOLD = """
 import sys, time
@@ -139,3 +142,53 @@ def test_a_bad_number_of_slots_is_one_line(monkeypatch: pytest.MonkeyPatch, text
     monkeypatch.setenv("DST_GPU_SLOTS", text)
     with pytest.raises(UserError, match=f"^DST_GPU_SLOTS is '{text}'; it must be a whole number from 1 on$"):
         runs_per_gpu()
+
+
+@pytest.fixture
+def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver that lists two GPUs, and a torch that is built for them."""
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\necho "GPU 0: Some (UUID: GPU-a)"\necho "GPU 1: Some (UUID: GPU-b)"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(lease, "_torch_has_cuda", lambda: True)
+    for name in ("DST_DEVICE", "DST_GPU_SLOTS", "CUDA_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, 2),
+        ({"DST_GPU_SLOTS": "3"}, 6),
+        ({"DST_DEVICE": "cuda"}, 2),
+        ({"DST_DEVICE": "cuda:1", "DST_GPU_SLOTS": "2"}, 2),
+        ({"DST_DEVICE": "cpu"}, 0),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, 1),
+        ({"CUDA_VISIBLE_DEVICES": ""}, 0),
+    ],
+)
+def test_the_runs_that_a_machine_takes(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], expected: int
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert offered() == expected
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_gpus_that_torch_is_not_built_for_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "_torch_has_cuda", lambda: False)
+    assert offered() == 0
+
+
+@pytest.mark.usefixtures("two_gpus")
+def test_no_driver_no_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "nvidia-smi").unlink()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert offered() == 0
+
+
+def test_the_build_of_torch_is_told_without_importing_it() -> None:
+    assert lease._torch_has_cuda() == (torch.version.cuda is not None)
