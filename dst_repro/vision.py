@@ -19,11 +19,16 @@ def torchvision_transforms() -> ModuleType:
     return _module("torchvision.transforms")
 
 
+def torchvision_models() -> ModuleType:
+    """`torchvision.models`, likewise."""
+    return _module("torchvision.models")
+
+
 @functools.cache
 def _module(name: str) -> ModuleType:
     """PyPI's torchvision refuses to import beside a CPU-only torch: the schemas of two compiled operators are missing.
 
-    Declaring the schemas is enough: neither data sets nor transforms use the operators.
+    Declaring the schemas is enough: neither data sets, transforms nor classifiers use the operators.
     """
     try:
         return importlib.import_module(name)

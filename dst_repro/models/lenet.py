@@ -7,10 +7,8 @@ from collections import OrderedDict
 
 from torch import nn
 
-from dst_repro.errors import ConfigError
+from dst_repro.models.base import Shape, image
 from dst_repro.registry import models
-
-Shape = tuple[int, ...]
 
 
 @models.register("lenet-300-100")
@@ -31,10 +29,8 @@ def lenet_300_100(shape: Shape, classes: int, _: object = None) -> nn.Module:
 @models.register("lenet-5-caffe")
 def lenet_5_caffe(shape: Shape, classes: int, _: object = None) -> nn.Module:
     """Convolutions 20 and 50 (5x5), fully connected 800-500-10: 431,080 parameters on 28x28 images."""
-    channels, height, width = shape
-    edge = [((size - 4) // 2 - 4) // 2 for size in (height, width)]
-    if min(edge) < 1:
-        raise ConfigError(f"lenet-5-caffe needs images of at least 16x16, not {height}x{width}", "model")
+    channels, *edges = image("lenet-5-caffe", shape, 16)
+    edge = [((size - 4) // 2 - 4) // 2 for size in edges]
     return nn.Sequential(
         OrderedDict(
             conv1=nn.Conv2d(channels, 20, 5),

@@ -8,18 +8,14 @@ from typing import Annotated
 from pydantic import Field
 from torch import Tensor, nn
 
-from dst_repro.errors import ConfigError
-from dst_repro.registry import Params, models
-
-Shape = tuple[int, ...]
+from dst_repro.models.base import Shape, WidthParams, image, scaled
+from dst_repro.registry import models
 
 STEM = 16  # channels of the first convolution and, times the widening, of the first stage
 SMALLEST = 4  # two strides of 2 leave one pixel of it
 
 
-class WideResNetParams(Params):
-    width: Annotated[float, Field(gt=0)] = 1.0
-    """Multiplies all channels, the stem's too, each rounded and at least 8. The published network is 1."""
+class WideResNetParams(WidthParams):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Before the second convolution of each block. 0 in Dynamic Sparse Training, 0.3 in Sparse Momentum."""
 
@@ -71,11 +67,8 @@ def wide_resnet(depth: int, widening: int, shape: Shape, classes: int, params: W
     layers of its sparse network from U(+-1/sqrt(fan_in)) instead, the last bias too: there, dense and sparse training
     don't begin at the same point.
     """
-    channels, height, width = shape
-    if min(height, width) < SMALLEST:
-        needs = f"needs images of at least {SMALLEST}x{SMALLEST}, not {height}x{width}"
-        raise ConfigError(f"wrn-{depth}-{widening} {needs}", "model")
-    stem, *sizes = (max(8, round(STEM * times * params.width)) for times in (1, *(widening * 2**n for n in range(3))))
+    channels, _, _ = image(f"wrn-{depth}-{widening}", shape, SMALLEST)
+    stem, *sizes = (scaled(STEM * times, params.width) for times in (1, *(widening * 2**n for n in range(3))))
     layers: OrderedDict[str, nn.Module] = OrderedDict(conv1=nn.Conv2d(channels, stem, 3, padding=1, bias=False))
     inputs = [stem, *sizes]
     for n, size in enumerate(sizes, start=1):
