@@ -62,7 +62,7 @@ def shares(dst: Sequence[float], dense: Sequence[float], loader: Sequence[float]
 
 
 def measure(quick: bool) -> Iterator[Result]:
-    images, rounds = (EPOCH // 10, 3) if quick else (EPOCH, 5)
+    images, rounds = (EPOCH // 10, 3) if quick else (EPOCH, 4)
     say(f"{NAME}: {rounds} rounds of {images:,} images, ours and the reference, whole and in parts")
     data = random_data(MNIST, images)
     sides = {"ours": ours(data), "reference": theirs(random_images(MNIST, images))}

@@ -93,16 +93,20 @@ def test_the_check_refuses_what_it_can_not_compare(tmp_path: Path, capsys: pytes
         main(["--only", "steps", "--against", str(tmp_path / "a.csv")])
 
 
+def network(slug: str) -> torch.nn.Module:
+    built: torch.nn.Module = models[slug].object(MNIST, 10, models[slug].params())
+    return built
+
+
 def test_flops_of_lenet_300_100_by_hand() -> None:
     weights = 784 * 300 + 300 * 100 + 100 * 10
-    model = models["lenet-300-100"].object(MNIST, 10)
-    found = count(model, torch.rand(3, *MNIST))
+    found = count(network("lenet-300-100"), torch.rand(3, *MNIST))
     assert found.forward == 3 * 2 * weights
     assert found.backward == 3 * 2 * (2 * weights - 784 * 300)  # nothing needs the gradient of the images
 
 
 def test_flops_of_convolutions_by_hand() -> None:
-    found = count(models["lenet-5-caffe"].object(MNIST, 10), torch.rand(1, *MNIST))
+    found = count(network("lenet-5-caffe"), torch.rand(1, *MNIST))
     first = 24 * 24 * 20 * 25
     assert found.forward == 2 * (first + 8 * 8 * 50 * 25 * 20 + 800 * 500 + 500 * 10)
     assert found.backward == 2 * found.forward - 2 * first
@@ -111,7 +115,7 @@ def test_flops_of_convolutions_by_hand() -> None:
 
 
 def test_every_method_but_dense_is_timed_and_the_mask_methods_have_a_target() -> None:
-    for case in steps.cases(quick=True)[:2]:
+    for case in steps.cases(quick=True)[:3]:
         assert set(case.methods) == set(methods.discover()) - {"dense"}
         assert {case.target(m) for m in ("static", "set", "rigl", "gmp")} == {f"<= {case.masked:g}"}
         assert case.target("dst") == f"<= {case.dst:g}" != case.target("set")
@@ -206,7 +210,7 @@ def test_the_lstm_of_the_reference_is_ours_in_another_spelling(threshold: float)
 
 
 def test_flops_of_the_lstm_by_hand() -> None:
-    found = count(models["lstm-a"].object(MNIST, 10), torch.rand(3, *MNIST))
+    found = count(network("lstm-a"), torch.rand(3, *MNIST))
     first, others, last = 512 * 28, 512 * 128 * 3, 128 * 10
     assert found.forward == 3 * 2 * (28 * (first + others) + last)
     assert found.backward == 3 * 2 * (28 * (first + 2 * others) + 2 * last)
