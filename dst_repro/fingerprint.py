@@ -26,6 +26,7 @@ INERT = frozenset(
         "errors",
         "files",
         "fingerprint",
+        "lease",
         "record",
         "registry",
         "training.checkpoint",
