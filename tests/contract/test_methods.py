@@ -161,6 +161,7 @@ def test_same_run_same_bits_also_when_killed(
         return steps(self, step, images, labels)
 
     monkeypatch.setattr(Trainer, "_step", killed)
+    monkeypatch.setenv("DST_CHECKPOINT_SECONDS", "0")
     with pytest.raises(KeyboardInterrupt):
         train(run, tmp_path / "killed")
     monkeypatch.undo()
