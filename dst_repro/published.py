@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal
@@ -14,10 +14,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dst_repro.config import first_finding
-from dst_repro.errors import ConfigError
+from dst_repro.errors import ConfigError, did_you_mean
 
 METRICS = ("top1", "top5", "error", "remaining_percent", "layer_remaining")
 UNIQUE = ("paper", "item", "dataset", "model", "method", "density_percent", "metric", "setting")
+METHODS = {"random": "static", "static-erk": "static", "lth": "imp", "prune-from-dense": "gmp"}
+"""Slug of a published method -> that of the suite; others have one name in both. See also `compare.answering`."""
 EVIDENCE = ("read", "derived", "second-hand")  # the best first
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
@@ -108,6 +110,45 @@ def load(folder: Traversable | None = None) -> pd.DataFrame:
     frame["spread"] = frame["spread"].astype("float64")
     frame["n_seeds"] = frame["n_seeds"].astype("Int64")
     return frame
+
+
+def items(names: Iterable[str]) -> pd.DataFrame:
+    """The numbers of some published items, each named `paper/item` ("dst/Table 1"), in that order.
+
+    Columns as of `load`. Raises `ConfigError` for an item that there is not.
+    """
+    numbers = load()
+    place = {name: number for number, name in enumerate(names)}
+    known = numbers["paper"] + "/" + numbers["item"]
+    for name in place:
+        if name not in set(known):
+            raise ConfigError(f"no published item '{name}'{did_you_mean(name, known.unique())}", "published")
+    chosen = numbers[known.isin(place)]
+    return chosen.iloc[known[known.isin(place)].map(place).argsort(kind="stable")].reset_index(drop=True)
+
+
+def sparse_accuracies(names: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """The sparse accuracies of published items, errors as accuracies; `dense` is the dense number of the same net.
+
+    Of several it is the one of the method's own pipeline, else the paper's; None where the items print none.
+    """
+    numbers = items(names)
+    numbers = numbers[numbers["metric"].isin(["top1", "error"])]
+    accuracy = numbers["value"].where(numbers["metric"] == "top1", 100 - numbers["value"])
+    rows = [{str(k): v for k, v in row.items()} for row in numbers.assign(value=accuracy).to_dict("records")]
+    for row in rows:
+        if row["method"] != "dense":
+            yield row | {"dense": _dense_of(row, rows)}
+
+
+def _dense_of(row: Mapping[str, Any], rows: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+    net = ("paper", "dataset", "model")
+    same = [r for r in rows if r["method"] == "dense" and all(r[key] == row[key] for key in net)]
+    owners = [r["settings"].get("baseline_of", r["paper"]) for r in same]
+    for owner in (row["method"], row["paper"]):
+        if owner in owners:
+            return same[owners.index(owner)]
+    return None
 
 
 def _reprints(rows: list[dict[str, Any]]) -> list[str]:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field
 
+from dst_repro import sparsest
 from dst_repro.aggregate import RUNS
 from dst_repro.errors import UserError, did_you_mean
 from dst_repro.registry import Params
 
 Where = dict[str, list[str | int | float | bool]]
 
-SILENT = {"seed", "threads", "step_history"}
-"""Fields that tell no two cells apart in the eyes of a reader."""
+SILENT = {"seed", "threads", "step_history", *sparsest.COLUMNS}
+"""Columns that tell no two cells apart in the eyes of a reader."""
 
 
 class Selected(Params):
@@ -24,6 +25,13 @@ class Selected(Params):
 
     where: Where = Field(default_factory=dict)
     """Field -> the values to show. Runs without a value for the field (dense has no density) pass."""
+
+
+class Beside(Selected):
+    """Parameters of an item that shows published numbers beside ours."""
+
+    published: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Published items as `paper/item`, e.g. `dst/Table 1`; spelled as in published/*.csv."""
 
 
 @dataclass(frozen=True)

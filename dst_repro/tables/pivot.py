@@ -11,11 +11,12 @@ from pydantic import Field
 from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
 from dst_repro.registry import tables
+from dst_repro.sparsest import with_sparsest
 from dst_repro.stats import Summary, summarise
 from dst_repro.tables.cells import Cell, Selected, cells, gaps
 from dst_repro.tables.render import Table
 
-Selection = Literal["last", "best_on_validation", "best_on_test"]
+Selection = Literal["last", "best_on_validation", "best_on_test", "sparsest"]
 Metric = Literal["accuracy", "remaining", "difference", "epoch", "train_loss", "test_loss"]
 
 # metric -> (name in the records, heading, factor, decimals)
@@ -27,7 +28,8 @@ METRICS: dict[str, tuple[str, str, float, int]] = {
     "train_loss": ("train_loss", "training loss", 1, 4),
     "test_loss": ("test_loss", "test loss", 1, 4),
 }
-HEADINGS = {"last": "last epoch", "best_on_validation": "best on validation", "best_on_test": "best on test"}
+HEADINGS = {"last": "last epoch", "best_on_validation": "best on validation", "best_on_test": "best on test",
+            "sparsest": "sparsest epoch"}  # fmt: skip
 
 
 class PivotParams(Selected):
@@ -47,7 +49,7 @@ def pivot(frames: Frames, params: PivotParams) -> Table:
 
     The long form has one row a (cell, selection, metric); accuracies and densities are in percent there too.
     """
-    known = cells(frames.runs, params.where)
+    known = cells(with_sparsest(frames) if "sparsest" in (params.selections or ()) else frames.runs, params.where)
     dense = _dense(known)
     columns: dict[tuple[str, ...], None] = {}
     fields: dict[tuple[str, ...], dict[tuple[str, ...], str]] = {}

@@ -1,0 +1,135 @@
+"""Ours at the densities of published numbers, interpolated between the runs of a sweep, with the numbers beside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated, Any
+
+import pandas as pd
+from pydantic import Field
+
+from dst_repro import published
+from dst_repro.aggregate import Frames
+from dst_repro.matching import Matched, Point, match
+from dst_repro.registry import tables
+from dst_repro.sparsest import with_sparsest
+from dst_repro.stats import Summary, summarise
+from dst_repro.tables.cells import Beside, Cell, cells
+from dst_repro.tables.pivot import HEADINGS, Selection
+from dst_repro.tables.render import Table
+
+
+class AtDensityParams(Beside):
+    selections: Annotated[tuple[Selection, ...], Field(strict=False, min_length=1)] = ("last", "best_on_test")
+    """Epochs by which a run is judged: its accuracy and its density are those of this epoch."""
+
+
+WHAT = ("dense", "sparse", "difference")
+LONG = ["item", "dataset", "model", "method", "density_percent", "source", "what", "mean", "std", "n", "planned",
+        "text", "between", "runs"]  # fmt: skip
+
+
+@tables.register("at-density", AtDensityParams)
+def at_density(frames: Frames, params: AtDensityParams) -> Table:
+    """Ours at the published densities, between the neighbours in a sweep, beside the published numbers
+
+    Rows are the sparse accuracies of the published items, of nets that the runs have. Each seed's accuracy is
+    interpolated over log density between the neighbouring cells of its method, never beyond them (`matching`); mean ±
+    std is over seeds. The long form has one row a (number, source, what), in percent or points.
+    """
+    known = cells(with_sparsest(frames) if "sparsest" in params.selections else frames.runs, params.where)
+    heads: list[tuple[str, ...]] = [("published", what) for what in WHAT]
+    heads += [("ours", what) for what in (*WHAT, "between")]
+    labels, texts, long = [], [], []
+    for number in published.sparse_accuracies(params.published):
+        same = [c for c in known if (c.dataset, c.model) == (number["dataset"], number["model"])]
+        if not same:
+            continue
+        label = [number["item"] if len(params.published) > 1 else "", number["model"], number["method"]]
+        label.append(f"{published.decimals(number['density_percent'])} %")
+        printed = _printed(number)
+        rows = [*printed]
+        for selection in params.selections:
+            ours = _ours(number, selection, same)
+            labels.append((*label, HEADINGS[selection] if len(params.selections) > 1 else ""))
+            texts.append([*(row["text"] for row in printed + ours), ours[1]["between"]])
+            rows += ours
+        long += [{key: number[key] for key in LONG[:5]} | row for row in rows]
+    names = ["item", "model", "method", "remaining", "judged by"]
+    return Table(pd.DataFrame(long, columns=LONG), names, heads, labels, texts).compact()
+
+
+def _printed(number: dict[str, Any]) -> list[dict[str, Any]]:
+    """Dense, sparse and their difference as printed; `n` is the number of seeds, where it is stated."""
+    dense = number["dense"] or {"value": math.nan, "spread": math.nan, "n_seeds": None}
+    gap = {"value": number["value"] - dense["value"], "spread": math.nan, "n_seeds": None}
+    return [
+        {"source": "published", "what": what, "mean": row["value"], "std": row["spread"], "n": row["n_seeds"],
+         "text": "" if math.isnan(row["value"]) else _number(row["value"], row["spread"])}
+        for what, row in zip(WHAT, (dense, number, gap), strict=True)
+    ]  # fmt: skip
+
+
+def _ours(number: dict[str, Any], selection: str, same: list[Cell]) -> list[dict[str, Any]]:
+    """Dense, sparse and their difference of ours, judged by one epoch; `same` are the cells of the net."""
+    slug = published.METHODS.get(number["method"], number["method"])
+    sweep = {cell.id: cell for cell in same if cell.method == slug}
+    curves: dict[int, list[Point]] = {int(seed): [] for cell in sweep.values() for seed in cell.runs["seed"]}
+    for cell in sweep.values():
+        for seed, density, value in _values(cell, selection):
+            curves[seed].append(Point(density, value, cell.id))
+    found = match(curves, number["density_percent"])
+    dense = [cell for cell in same if cell.method == "dense"]
+    level = {seed: value for seed, _, value in _values(dense[0], selection)} if len(dense) == 1 else {}
+    gap = {seed: value - level[seed] for seed, value in found.values.items() if seed in level}
+    settings = [sweep[cell].setting for cell in found.between]
+    between = " to ".join(dict.fromkeys([settings[0], settings[-1]])) if settings else _span(found)
+    common = {"source": selection, "between": between, "runs": _ids([sweep[c] for c in found.between], found.values)}
+    return [
+        {"source": selection, "runs": _ids(dense, level), "between": ""}
+        | _row("dense", level, dense[0].planned if dense else 0),
+        common | _row("sparse", found.values, len(curves), found),
+        common | _row("difference", gap, len(curves), found),
+    ]
+
+
+def _values(cell: Cell, selection: str) -> Iterator[tuple[int, float, float]]:
+    """(seed, density, accuracy) of the finished runs that have such an epoch, in percent."""
+    for _, run in cell.finished.dropna(subset=[f"{selection}.test_accuracy"]).iterrows():
+        yield int(run["seed"]), 100 * run[f"{selection}.density"], 100 * run[f"{selection}.test_accuracy"]
+
+
+def _ids(chosen: list[Cell], seeds: Collection[int]) -> str:
+    return " ".join(str(run["id"]) for cell in chosen for _, run in cell.finished.iterrows() if run["seed"] in seeds)
+
+
+def _row(what: str, values: Mapping[int, float], planned: int, found: Matched | None = None) -> dict[str, Any]:
+    summary = summarise(values.values())
+    text = _text(summary, planned, found)
+    return {"what": what, "mean": summary.mean, "std": summary.std, "n": summary.n, "planned": planned, "text": text}
+
+
+def _text(summary: Summary, planned: int, found: Matched | None) -> str:
+    """`97.71 ± 0.12 (5)`; `97.71 ± 0.12 (3 of 5; s1 s4 outside)`; `no run` where none is planned."""
+    if planned == 0:
+        return "no run"
+    number = _number(summary.mean, summary.std) if summary.n else "—"
+    if summary.n == planned:
+        return f"{number} ({planned})"
+    beyond = " ".join(f"s{seed}" for seed in sorted(found.outside)) if found and summary.n else ""
+    return f"{number} ({summary.n} of {planned}{f'; {beyond} outside' if beyond else ''})"
+
+
+def _number(mean: float, spread: float) -> str:
+    """`97.69 ± 0.14`, without ± where there is no spread."""
+    text = f"{mean:.2f}" if math.isnan(spread) else f"{mean:.2f} ± {spread:.2f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _span(found: Matched) -> str:
+    """`outside 2.59 to 15.1 %`: what the curves span where none of them reaches the density."""
+    if not found.outside:
+        return ""
+    lows, highs = zip(*found.outside.values(), strict=True)
+    return f"outside {min(lows):.3g} to {max(highs):.3g} %"
