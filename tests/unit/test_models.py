@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from dst_repro.data.base import Data, Images
 from dst_repro.errors import ConfigError
@@ -39,6 +40,16 @@ COUNTS = {  # parameters, maskable weights; on 3x32x32 with 10 classes
     "wrn-28-8": (23_354_842, 23_340_464),
 }
 CIFAR = (3, 32, 32)
+FANTASTIC: dict[str, tuple[tuple[int, ...], int, int, dict[str, tuple[int, ...]]]] = {  # input, classes, parameters
+    "mlp-1024-512": (CIFAR, 10, 3_676_682, {"fc1": (1024, 3072), "fc2": (512, 1024), "fc3": (10, 512)}),
+    "mlp-256-256": ((24,), 2, 72_449, {"fc1": (256, 24), "fc2": (256, 256), "fc3": (1, 256)}),
+    "small-conv": (
+        CIFAR,
+        10,
+        94_538,
+        {"conv1": (32, 3, 3, 3), "conv2": (64, 32, 3, 3), "conv3": (128, 64, 3, 3), "fc": (10, 128)},
+    ),
+}
 
 
 def network(slug: str, shape: tuple[int, ...], classes: int = 10, seed: int = 0, **params: float) -> nn.Module:
@@ -99,6 +110,44 @@ def test_the_layers_of_a_wide_resnet_in_the_order_of_their_use() -> None:
         }
         before = size
     assert list(found.items()) == [*expected.items(), ("fc", (10, 512))]
+
+
+@pytest.mark.parametrize("slug", FANTASTIC)
+def test_the_small_networks_of_fantastic_weights(slug: str) -> None:
+    shape, classes, parameters, layers = FANTASTIC[slug]
+    model = network(slug, shape, classes)
+    assert list(shapes(model).items()) == list(layers.items())
+    assert sum(math.prod(size) + size[0] for size in layers.values()) == sizes(model)[0] == parameters
+    assert model(torch.rand(3, *shape)).shape == (3, classes)
+    check_uniform(model, layers)
+
+
+def test_two_classes_share_an_output_whose_cross_entropy_is_binary() -> None:
+    model, rows, labels = network("mlp-256-256", (24,), 2).double(), torch.randn(50, 24).double(), torch.arange(50) % 2
+    logits = model(rows)
+    odds = model[:-1](rows).squeeze(1)
+    expected = functional.binary_cross_entropy_with_logits(odds, labels.double())
+    torch.testing.assert_close(functional.cross_entropy(logits, labels), expected)
+    assert torch.equal(logits.argmax(1), (odds > 0).long())
+    assert network("mlp-256-256", (24,), 3)(torch.rand(2, 24)).shape == (2, 3)
+
+
+def test_dropout_of_the_fully_connected_networks_is_before_each_layer() -> None:
+    model = network("mlp-1024-512", CIFAR, dropout=0.05)
+    names = [name for name, _ in model.named_children()]
+    assert names == ["flatten", "dropout1", "fc1", "relu1", "dropout2", "fc2", "relu2", "dropout3", "fc3"]
+    assert {m.p for m in model.modules() if isinstance(m, nn.Dropout)} == {0.05}
+    assert sizes(model) == (3_676_682, 3_675_136)
+
+
+def test_the_small_convolutional_network_computes_what_it_is_said_to() -> None:
+    model, images = network("small-conv", CIFAR).double(), torch.randn(2, *CIFAR).double()
+    weights = model.state_dict()
+    x = images
+    for n in (1, 2, 3):
+        x = functional.conv2d(x, weights[f"conv{n}.weight"], weights[f"conv{n}.bias"]).relu()
+        x = functional.max_pool2d(x, 2) if n < 3 else x.mean((2, 3))
+    torch.testing.assert_close(model(images), x @ weights["fc.weight"].T + weights["fc.bias"])
 
 
 @pytest.mark.parametrize("slug", LAYERS)
@@ -170,7 +219,9 @@ def test_lenet_5_refuses_images_that_its_convolutions_use_up() -> None:
     assert network("lenet-5-caffe", (3, 16, 16))(torch.rand(2, 3, 16, 16)).shape == (2, 10)
 
 
-@pytest.mark.parametrize(("slug", "edge"), [("vgg-16", 32), ("vgg16-d", 32), ("vgg16-linear", 16), ("wrn-22-2", 4)])
+@pytest.mark.parametrize(
+    ("slug", "edge"), [("vgg-16", 32), ("vgg16-d", 32), ("vgg16-linear", 16), ("wrn-22-2", 4), ("small-conv", 18)]
+)
 def test_the_smallest_image_of_each_family(slug: str, edge: int) -> None:
     message = rf"^model: {slug} needs images of at least {edge}x{edge}, not 40x{edge - 1}$"
     with pytest.raises(ConfigError, match=message):
