@@ -23,11 +23,22 @@ TrainerFactory = Callable[..., Trainer]
 MethodFactory = Callable[..., Method]
 
 CACHE = pytest.StashKey[str]()
+GPU_TESTS_ON = pytest.StashKey[str]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The catalogue is cached by its source; a cache of this session's own never meets another checkout's."""
+    """The catalogue is cached by its source; a cache of this session's own never meets another checkout's.
+
+    Tests compute on the CPU, also where there is a GPU, except for those that are marked `gpu`.
+    """
     config.stash[CACHE] = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dst_repro-tests-")
+    config.stash[GPU_TESTS_ON] = os.environ.get("DST_DEVICE") or "cuda"
+    os.environ["DST_DEVICE"] = "cpu"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and item.config.stash[GPU_TESTS_ON] != "cpu" and not torch.cuda.is_available():
+        pytest.skip("torch sees no GPU")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
