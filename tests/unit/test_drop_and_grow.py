@@ -73,6 +73,98 @@ def test_released_rigl_drops_with_noise_of_1e_5(build: MethodFactory, tiny: RunF
     assert 50 < int((dropped[0] & dropped[1]).sum()) < 150
 
 
+def with_params(**params: Any) -> dict[str, Any]:
+    return {"method_params": {"update_period": 10, "decay": "constant", "prune_rate": 0.34} | params}
+
+
+def test_update_before_the_step_lets_it_move_what_was_grown(build: MethodFactory, tiny: RunFactory) -> None:
+    """The masks are those of the update by hand, and the step that follows has the gradient of them all."""
+    method, layer, optimizer = one_layer(build, tiny, "rigl", **with_params(timing="before-step"))
+    assert method.after_backward(8) is False
+    layer.weight.grad = torch.tensor(GRADIENT)
+    assert method.after_backward(9) is False
+    assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
+    assert layer.weight.tolist() == [[6, 0, 3, 0, 5], [-4, 0, 0, 0, 0]]
+    assert layer.weight.grad.tolist() == [[9, 0, 9, 3, 9], [9, -4, 0, 0, 0]]
+    before = method.masks()["0"]
+    method.after_step(9)
+    assert method.masks()["0"] is before
+    assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 0, 7], [7, 0, 0, 0, 0]]
+
+
+def test_update_after_the_step_reads_the_gradient_as_it_was(build: MethodFactory, tiny: RunFactory) -> None:
+    """The step sees the masked gradient, growth the dense one; the weights are those after the step."""
+    method, layer, _ = one_layer(build, tiny, "rigl", **with_params(timing="after-step"))
+    assert method.after_backward(9) is False
+    assert layer.weight.grad.tolist() == [[9, 0.5, 9, 3, 9], [9, 0, 0, 0, 0]]
+    assert layer.weight.tolist() == WEIGHT
+    method.after_step(9)
+    assert layer.weight.tolist() == [[6, 0, 3, 0, 5], [-4, 0, 0, 0, 0]]
+    assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
+
+
+def test_dense_momentum_is_left_alone_and_weights_are_masked(build: MethodFactory, tiny: RunFactory) -> None:
+    method, layer, optimizer = one_layer(build, tiny, "rigl", **with_params(momentum="dense"))
+    momentum(optimizer, layer).fill_(7.0)
+    assert method.after_backward(9) is False
+    assert layer.weight.grad.tolist() == torch.tensor(GRADIENT).tolist()
+    optimizer.step()
+    method.after_step(9)
+    assert layer.weight[1].tolist()[1:] == [0, 0, 0, 0]
+    buffer = momentum(optimizer, layer).clone()
+    assert float(buffer[1, 1:].abs().min()) > 0
+    layer.weight.grad = torch.tensor(GRADIENT)
+    assert method.after_backward(10) is True
+    assert torch.equal(momentum(optimizer, layer), buffer)
+
+
+def two_layers(build: MethodFactory, **params: Any) -> Any:
+    """Layers "0" with weights 1 to 4 and "1" with 10, 20 and two zeros; random growth."""
+    model = nn.Sequential(nn.Linear(2, 4, bias=False), nn.Linear(4, 1, bias=False))
+    fields = {"drop": "magnitude", "decay": "constant"} | params
+    method = build(model, "set", density=0.5, method_params=fields)
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.0, 0.0], [0.0, 0.0]]))
+        model[1].weight.copy_(torch.tensor([[10.0, 20.0, 0.0, 0.0]]))
+    method.set_masks({str(i): model[i].weight != 0 for i in (0, 1)})
+    return method
+
+
+@pytest.mark.parametrize(
+    ("params", "dropped"),
+    [
+        ({"scope": "layer"}, {"0": 2, "1": 1}),  # half of 4, half of 2
+        ({"scope": "global"}, {"0": 3, "1": 0}),  # the three smallest of all are 1, 2 and 3
+    ],
+)
+def test_scope_says_which_weights_compete(build: MethodFactory, params: dict[str, Any], dropped: dict) -> None:
+    method = two_layers(build, **params)
+    assert {name: int(mask.sum()) for name, mask in method.drop(0.5, 10).items()} == dropped
+    before = method.layers()
+    method.update(10)
+    assert method.layers() == before  # each layer regrows its own
+
+
+def test_redistribution_by_survivors(build: MethodFactory) -> None:
+    """The three smallest go; 1 and 2 are left in the layers, so that of 3 they regrow 1 and 2."""
+    method = two_layers(build, scope="global", prune_rate=0.5, redistribution="survivors")
+    method.update(10)
+    assert {name: layer.kept for name, layer in method.layers().items()} == {"0": 2, "1": 4}
+
+
+def test_dense_layers_take_part_where_they_can_give_weights_away(build: MethodFactory) -> None:
+    for redistribution, kept in (("none", 4), ("survivors", 3)):
+        method = two_layers(build, prune_rate=0.5, redistribution=redistribution)
+        with torch.no_grad():
+            method.modules["1"].weight.copy_(torch.tensor([[10.0, 20.0, 30.0, 40.0]]))
+        method.set_masks(method.masks() | {"1": torch.ones(1, 4, dtype=torch.bool)})
+        method._masks["0"][0, 0] = False  # 3 and 4 weights; int(1.5) + 2 are dropped, 2 and 2 left, 2 and 1 come back
+        assert ("1" in method.drop(0.5, 10)) == (redistribution != "none")
+        method.update(10)
+        assert sum(layer.kept for layer in method.layers().values()) == 7
+        assert method.layers()["1"].kept == kept
+
+
 def test_between_updates_gradients_of_pruned_weights_are_masked(build: MethodFactory, tiny: RunFactory) -> None:
     method, layer, _ = one_layer(build, tiny, "rigl")
     assert method.after_backward(11) is False
