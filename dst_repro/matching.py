@@ -1,9 +1,9 @@
 """Accuracy at a density that no run was asked for: between the neighbours in a sweep, seed by seed, never beyond it.
 
-DST has no target density, and the alphas behind some published numbers are not stated. So the runs of one seed at several
-alphas are a curve of accuracy over the density reached. Between the two points that enclose the published density it is
-a straight line over log density. Each seed gives one value; mean, spread and tests are then those of any other cell: the
-scatter of the densities and the pairing of seeds (one initialisation, one order of images) are in the values themselves.
+DST has no target density, and the alphas behind some published numbers are not stated. So the runs of one seed at
+several alphas are a curve of accuracy over the density reached; between the two points that enclose the published
+density it is a straight line over log density. Each seed gives one value. Mean, spread and tests are then those of any
+other cell: the scatter of the densities and the pairing of seeds are in the values themselves.
 """
 
 from __future__ import annotations

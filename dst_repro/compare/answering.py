@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dst_repro.compare.cells import Cell, missing_seeds
+from dst_repro.compare.sweep import Sweep, sweep_at
 
 # slug of the published tables -> slug of the suite and what its parameters must be; others have one name in both
 METHODS: dict[str, tuple[str, dict[str, str]]] = {
@@ -136,31 +138,55 @@ def _filters(row: Row) -> Iterable[Filter]:
     )
 
 
-def answering(row: Row, known: list[Cell], margin: float) -> tuple[list[Cell], NotRun | None, bool]:
-    """The cells that may answer, the first of which does; if none, why; and whether density alone chose them.
+@dataclass(frozen=True)
+class Found:
+    """What may answer a published number: the first of `cells`, or `sweep` at its density; if nothing, why."""
 
-    Where the paper does not state what makes a net as sparse as it is (DST's alpha), a cell answers whose mean density
-    lies within `margin` (relative) of the printed one, the nearest first: never chosen by accuracy.
+    cells: tuple[Cell, ...] = ()
+    why: NotRun | None = None
+    by_density: bool = False
+    """Whether its density alone made the first cell, or the sweep, the one that answers."""
+    sweep: Sweep | None = None
+    """For numbers of methods without a target density, where runs at several alphas enclose the printed one."""
+
+
+def answering(row: Row, known: list[Cell], margin: float) -> Found:
+    """The cells that may answer, the first of which does; if none, why.
+
+    Where the paper does not state what makes a net as sparse as it is (DST's alpha), a sweep that encloses the density
+    answers, else a cell whose mean density lies within `margin` (relative) of the printed one, the nearest first:
+    never chosen by accuracy.
     """
     baseline = row.settings.get("baseline_of", row.paper)
     if baseline != row.paper:
-        return [], NotRun("another pipeline", f"the dense net of {baseline}'s own pipeline: no run follows it"), False
+        return Found(why=NotRun("another pipeline", f"the dense net of {baseline}'s own pipeline: no run follows it"))
+    at_any = row._replace(settings={key: value for key, value in row.settings.items() if key != "alpha"})
+    sweep = sweep_at(_sift(at_any, known)[0], row.density_percent)
+    left, why = _sift(row, known)
+    if why is not None:
+        return Found(why=why, sweep=sweep)
+    has_target = row.method in ("dense", "small-dense") or left[0].get("density") is not None
+    if has_target or "alpha" in row.settings:
+        return Found(tuple(sorted(left, key=lambda c: c.plainness)), sweep=sweep)
+    left.sort(key=lambda c: (_distance(c, row), c.plainness))
+    near = tuple(c for c in left if abs(c.density.mean - row.density_percent) <= margin * row.density_percent)
+    if near:
+        return Found(near, by_density=True, sweep=sweep)
+    unstated = "alpha not stated" if row.method == "dst" else "what sets the density is not stated"
+    reason = f"{unstated}; no run within {100 * margin:g} % of the published density"
+    why = NotRun("alpha not stated", f"{reason} (nearest: {left[0].density.mean:.2f} %)")
+    return Found(why=why, by_density=True, sweep=sweep)
+
+
+def _sift(row: Row, known: list[Cell]) -> tuple[list[Cell], NotRun | None]:
+    """The cells that pass every filter; if none does, why."""
     left = known
     for kind, keep, why in _filters(row):
         kept = [part for cell in left if (part := keep(cell))]
         if not kept:
-            return [], NotRun(kind, why(left)), False
+            return [], NotRun(kind, why(left))
         left = kept
-    has_target = row.method in ("dense", "small-dense") or left[0].get("density") is not None
-    if has_target or "alpha" in row.settings:
-        return sorted(left, key=lambda c: c.plainness), None, False
-    left.sort(key=lambda c: (_distance(c, row), c.plainness))
-    near = [c for c in left if abs(c.density.mean - row.density_percent) <= margin * row.density_percent]
-    if near:
-        return near, None, True
-    unstated = "alpha not stated" if row.method == "dst" else "what sets the density is not stated"
-    reason = f"{unstated}; no run within {100 * margin:g} % of the published density"
-    return [], NotRun("alpha not stated", f"{reason} (nearest: {left[0].density.mean:.2f} %)"), False
+    return left, None
 
 
 def _distance(cell: Cell, row: Row) -> float:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from dst_repro.compare.verdicts import COLUMNS, counts
+from dst_repro.compare.frame import COLUMNS, counts
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
 from dst_repro.published import decimals
@@ -21,25 +22,34 @@ def _plus_minus(mean: float, spread: float, text: str) -> str:
     return text.format(mean) + ("" if math.isnan(spread) else f" ± {text.format(spread)}")
 
 
+READINGS = {"best_on_test": "best on test", "sparsest": "sparsest", "at_density": "at the published density"}
+
+
 def cells_of_text(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Each row with its numbers as a reader wants them; ours with three decimals, so that none rounds to equality."""
     rows = []
     for row in frame.to_dict("records"):
-        ours = "" if pd.isna(row["ours_n"]) else _plus_minus(row["ours_mean"], row["ours_std"], "{:.3f}")
-        on_test = row["best_on_test_n"]
         rows.append(
             {str(key): value for key, value in row.items()}
             | {
                 "density": decimals(row["density_percent"]),
                 "published": _plus_minus(row["published"], row["published_spread"], "{:.6g}"),
-                "ours": ours and f"{ours} ({row['ours_n']})",
-                "on_test": ""
-                if pd.isna(on_test) or not on_test
-                else _plus_minus(row["best_on_test_mean"], row["best_on_test_std"], "{:.3f}") + f" ({on_test})",
-                "on_test_verdict": row["best_on_test_verdict"],
+                "ours": _reading(row, "ours"),
+                "others": [
+                    f"{words}: {text}, {row[f'{name}_verdict']}"
+                    for name, words in READINGS.items()
+                    if (text := _reading(row, name))
+                ],
             }
         )
     return rows
+
+
+def _reading(row: Mapping[Any, Any], name: str) -> str:
+    """`98.100 ± 0.032 (5)`, or nothing."""
+    if pd.isna(row[f"{name}_n"]) or not row[f"{name}_n"]:
+        return ""
+    return f"{_plus_minus(row[f'{name}_mean'], row[f'{name}_std'], '{:.3f}')} ({row[f'{name}_n']})"
 
 
 def _counts_as_text(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -62,7 +72,7 @@ def markdown(frame: pd.DataFrame) -> str:
     answered = cells_of_text(frame[frame["verdict"] != "not run"])
     text += ["## Answered", ""]
     if answered:
-        head = ["paper, item", "net", "method", "metric", "setting", "published", "ours", "best on test", "verdict"]
+        head = ["paper, item", "net", "method", "metric", "setting", "published", "ours", "verdict", "other readings"]
         text += _markdown_table(
             [*head, "reason", "cell"],
             [
@@ -73,9 +83,9 @@ def markdown(frame: pd.DataFrame) -> str:
                     r["metric"],
                     r["setting"],
                     f"{r['published']} [{r['status']}]",
-                    f"{r['ours']}, {r['reading'].replace('_', ' ')}",
-                    f"{r['on_test']} {r['on_test_verdict']}",
+                    f"{r['ours'] or 'none'}, {r['reading'].replace('_', ' ')}",
                     f"**{r['verdict']}**",
+                    "; ".join(r["others"]),
                     r["reason"],
                     r["cell"],
                 ]

@@ -17,6 +17,7 @@ from dst_repro.errors import UserError
 # mean 98.1, squared deviations .0016 + .0004 + 0 + .0004 + .0016 = .004, sd sqrt(.004 / 4) = .03162, sem .014142;
 # t(4) is 2.1318 for 90 % and 2.7764 for 95 %: intervals 98.1 +- .03015 and 98.1 +- .03926
 FIVE = (98.06, 98.08, 98.10, 98.12, 98.14)
+NO_HISTORY = pd.DataFrame(columns=["id", "step", "epoch", "layer", "name", "value"])
 
 
 def run(seed: int = 0, accuracy: float | None = 98.1, **fields: Any) -> dict[str, Any]:
@@ -53,7 +54,7 @@ def number(**fields: Any) -> pd.DataFrame:
 
 
 def ask(runs: list[dict[str, Any]], **fields: Any) -> pd.Series[Any]:
-    frame = compare.comparison(Frames(pd.DataFrame(runs), pd.DataFrame()), number(**fields))
+    frame = compare.comparison(Frames(pd.DataFrame(runs), NO_HISTORY), number(**fields))
     assert len(frame) == 1
     return frame.iloc[0]
 
@@ -237,6 +238,85 @@ def test_alpha_not_stated():
     assert "cannot test the density" in density["reason"]
 
 
+def swept(alpha: float, reached: float, accuracies: tuple[float, ...], **fields: Any) -> list[dict[str, Any]]:
+    config = json.dumps({"method_params": {"alpha": alpha}} | fields.pop("config", {}), separators=(",", ":"))
+    return five(accuracies, reached=reached, config=config, **{"method_params.alpha": alpha}, **fields)
+
+
+def test_alpha_not_stated_but_enclosed():
+    # 2.48 % is half way from 1.24 to 4.96 % over log density: each seed has its FIVE there, so 98.1, sd .03162
+    runs = swept(5e-4, 4.96, tuple(v + 0.5 for v in FIVE)) + swept(1e-3, 1.24, tuple(v - 0.5 for v in FIVE))
+    table = {"setting": "", "density_percent": 2.48}
+    row = ask(runs, value=98.3, **table)
+    assert (row["verdict"], row["ours_n"], row["ours_density"]) == ("reproduced", 5, 2.48)
+    assert row["ours_mean"] == pytest.approx(98.1)
+    assert row["ours_std"] == pytest.approx(0.0316228, abs=1e-6)
+    assert row["best_on_test_verdict"] == "reproduced"
+    assert "interpolated seed by seed over log density (alpha 0.001 to 0.0005)" in row["reason"]
+    assert len(row["cell"].split()) == 2
+    assert len(row["runs"].split()) == 10
+    assert ask(runs, value=97.7, **table)["verdict"] == "better"
+    assert ask(runs, metric="error", value=1.7, **table)["ours_mean"] == pytest.approx(1.9)
+    # a nearest cell within the margin is no rival to the sweep, and the density itself is still untestable
+    near = runs + swept(8e-4, 2.6, (90.0,) * 5)
+    assert ask(near, value=98.3, **table)["ours_mean"] < 91
+    density = ask(near, **table, metric="remaining_percent", value=2.48)
+    assert (density["verdict"], density["ours_mean"]) == ("inconclusive", pytest.approx(2.6))
+
+
+def test_nothing_beyond_a_sweep():
+    runs = swept(5e-4, 4.96, FIVE) + swept(1e-3, 3.5, FIVE)
+    row = ask(runs, setting="", density_percent=2.48)
+    assert (row["verdict"], row["not_run"]) == ("not run", "alpha not stated")
+    # one seed gets there: it alone is read, and the others are named
+    runs[5] |= {"last.density": 0.0124}
+    row = ask(runs, setting="", density_percent=2.48)
+    assert (row["verdict"], row["ours_n"]) == ("inconclusive", 1)
+    assert "outside: seed 1 reaches 3.5 to 4.96 %" in row["reason"]
+
+
+def test_another_epoch_may_enclose_the_density():
+    # at the last epoch no seed gets below 3.5 %; at the best on test 98.1 as above
+    runs = swept(5e-4, 4.96, tuple(v + 0.5 for v in FIVE)) + swept(1e-3, 1.24, tuple(v - 0.5 for v in FIVE))
+    row = ask([r | {"last.density": max(r["last.density"], 0.035)} for r in runs], setting="", density_percent=2.48)
+    assert (row["verdict"], row["ours_n"], row["best_on_test_verdict"]) == ("inconclusive", 0, "reproduced")
+    assert pd.isna(row["ours_density"])
+    assert "| none, last |" in compare.markdown(pd.DataFrame([row]))
+    assert "no seed's runs enclose the density (seed 0 reaches 3.5 to 4.96 %" in row["reason"]
+
+
+def test_a_sweep_differs_in_alpha_alone():
+    runs = swept(5e-4, 4.96, FIVE) + swept(1e-3, 1.24, FIVE, config={"fidelity": "released"})
+    assert ask(runs, setting="", density_percent=2.48)["not_run"] == "alpha not stated"
+
+
+def test_where_alpha_is_stated_the_density_stands_beside():
+    runs = swept(5e-4, 4.96, tuple(v + 0.5 for v in FIVE)) + swept(1e-3, 1.24, tuple(v - 0.5 for v in FIVE))
+    row = ask(runs, setting="alpha=5e-4", density_percent=2.48, value=98.6)
+    assert (row["verdict"], row["ours_mean"], row["ours_density"]) == ("reproduced", pytest.approx(98.6), 4.96)
+    assert (row["at_density_mean"], row["at_density_verdict"]) == (pytest.approx(98.1), "worse")
+    assert ask(five())["at_density_verdict"] == "reproduced"  # the run at this alpha has just this density
+    assert ask(five(), metric="remaining_percent", value=7.87)["at_density_verdict"] == ""
+
+
+def test_the_sparsest_epoch_is_read_too():
+    rows = []
+    for seed in range(5):
+        for epoch, (density, accuracy) in enumerate([(0.5, 90), (0.02, 98.05 + seed / 50), (0.6, 99)], start=1):
+            name = f"{run()['cell']}-s{seed}"
+            rows += [(name, epoch, epoch, "", "density", density)]
+            rows += [(name, epoch, epoch, "", "test_accuracy", accuracy / 100)]
+    history = pd.DataFrame(rows, columns=NO_HISTORY.columns)
+    row = compare.comparison(Frames(pd.DataFrame(five()), history), number()).iloc[0]
+    # mean 98.09, sd .0316 as for FIVE
+    assert (row["sparsest_mean"], row["sparsest_n"]) == (pytest.approx(98.09), 5)
+    assert row["sparsest_verdict"] == "reproduced"
+    assert row["ours_mean"] == pytest.approx(98.1)
+    text = compare.markdown(pd.DataFrame([row]))
+    assert "sparsest: 98.090 ± 0.032 (5), reproduced" in text
+    assert "best on test: 98.100 ± 0.032 (5), reproduced" in text
+
+
 def test_of_several_cells_the_plainest_answers():
     odd = five((90.0,) * 5, config='{"fidelity": "released", "epochs": 20}')
     row = ask(odd + five(config='{"epochs": 20, "step_history": 938, "seed": 1}'))
@@ -251,7 +331,7 @@ def test_stale_runs_are_said_to_be_stale():
 
 
 def whole(tmp_path: Path | None = None) -> pd.DataFrame:
-    return compare.comparison(Frames(pd.DataFrame(five()), pd.DataFrame()))
+    return compare.comparison(Frames(pd.DataFrame(five()), NO_HISTORY))
 
 
 def test_every_published_number_has_its_row():

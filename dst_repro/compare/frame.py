@@ -1,0 +1,70 @@
+"""The comparison frame: one row for every published number, with ours, the verdict, and the reason for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from dst_repro import published as printed
+from dst_repro.aggregate import Frames
+from dst_repro.compare.answering import Row, answering
+from dst_repro.compare.answers import answer, not_run
+from dst_repro.compare.cells import Cell, cells
+from dst_repro.compare.verdicts import VERDICTS, relative_margin
+from dst_repro.sparsest import with_sparsest
+
+COLUMNS = {  # of the comparison frame -> type
+    **dict.fromkeys(("paper", "item", "dataset", "model", "method"), "str"),
+    "density_percent": "float64", "metric": "str", "published": "float64", "published_spread": "float64",
+    "spread_kind": "str", "setting": "str", "status": "str", "reprint_of": "str", "verdict": "str", "reading": "str",
+    "ours_mean": "float64", "ours_std": "float64", "ours_n": "Int64", "ours_density": "float64",
+    "difference": "float64", "margin": "float64",
+    **{f"{name}_{column}": kind for name in ("best_on_test", "sparsest", "at_density") for column, kind
+       in (("mean", "float64"), ("std", "float64"), ("n", "Int64"), ("verdict", "str"))},
+    "not_run": "str", "reason": "str", "cell": "str", "runs": "str", "other_cells": "str", "note": "str",
+}  # fmt: skip
+
+
+def comparison(frames: Frames, numbers: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row for each published number (`published.load()` by default); percent throughout.
+
+    `not_run` is the reason in short, for counting; text columns are "" and number columns null where nothing is known.
+    Of DST's own accuracies `best_on_test_*` and `sparsest_*` are read at the two epochs that its code keeps, and
+    `at_density_*`, where alpha is stated, at the published density instead of at that alpha.
+    """
+    numbers = printed.load() if numbers is None else numbers
+    known: dict[str, list[Cell]] = {}
+    for cell in cells(with_sparsest(frames)):
+        known.setdefault(cell.get("dataset"), []).append(cell)
+    rows: list[dict[str, Any]] = []
+    for record in numbers.to_dict("records"):
+        fields = {str(key): value for key, value in record.items()}
+        base = {name: fields[name] for name in COLUMNS if name in fields}
+        base |= {"published": fields["value"], "published_spread": fields["spread"]}
+        if fields["metric"] == "top5":
+            ours = not_run("not recorded", "runs record top-1 accuracy only")
+        else:
+            asked = Row(*(fields[name] for name in Row._fields))
+            found = answering(asked, known.get(asked.dataset, []), relative_margin(fields["status"]))
+            ours = answer(fields, found)
+        rows.append(base | ours)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    texts = [name for name, kind in COLUMNS.items() if kind == "str"]
+    frame[texts] = frame[texts].astype(object).fillna("")
+    return frame.astype(COLUMNS)
+
+
+def counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Per paper and for `all`: numbers, of these distinct (a reprinted one counts once), the verdicts over the distinct
+    ones, how many are answered (ours stands beside them), and their share."""
+    distinct = frame[frame["reprint_of"] == ""]
+    papers = sorted(frame["paper"].unique())
+    table = pd.crosstab(distinct["paper"], distinct["verdict"])
+    table = table.reindex(index=papers, columns=list(VERDICTS), fill_value=0)
+    table.insert(0, "numbers", frame["paper"].value_counts())
+    table.insert(1, "distinct", table.iloc[:, 1:].sum(axis=1))
+    table.loc["all"] = table.sum()
+    table["answered"] = table["distinct"] - table["not run"]
+    table["share"] = table["answered"] / table["distinct"]
+    return table.rename_axis(None, axis=1).reset_index()
