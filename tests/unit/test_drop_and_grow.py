@@ -130,6 +130,17 @@ def two_layers(build: MethodFactory, **params: Any) -> Any:
     return method
 
 
+def test_a_score_of_ones_own(build: MethodFactory, tiny: RunFactory) -> None:
+    """|w| + |g|, with the gradient as it was before the step: 15, 1 + 9, 12, 2, 14 and 4. The two lowest: -2 and -4."""
+    method, layer, _ = one_layer(build, tiny, "rigl", **with_params(timing="after-step"))
+    method.drop_score = lambda name, step: method.modules[name].weight.abs() + method.gradient(name).abs()
+    layer.weight.grad[0, 1] = 9.0
+    layer.weight.grad[0, 3] = layer.weight.grad[1, 0] = 0.0
+    method.after_backward(9)
+    method.after_step(9)
+    assert (~method.masks()["0"] & (torch.tensor(WEIGHT) != 0)).nonzero().tolist() == [[0, 3], [1, 0]]
+
+
 @pytest.mark.parametrize(
     ("params", "dropped"),
     [
