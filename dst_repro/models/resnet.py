@@ -15,7 +15,7 @@ from dst_repro.vision import torchvision_models
 
 
 def as_torch(network: nn.Module) -> None:
-    """Every weight is U(+-1/sqrt(fan_in)), torch's default."""
+    """Leaves torch's default: every weight is U(+-1/sqrt(fan_in))."""
 
 
 def fan_out(network: nn.Module) -> None:
@@ -36,7 +36,7 @@ class Plan:
     """In each stage."""
     initialise: Callable[[nn.Module], None]
     large: bool = False
-    """Whether the stem is a 7x7 convolution and a pooling, each of which halves the image, and not a 3x3 convolution"""
+    """Whether the stem is a 7x7 convolution and a pooling, which halve the image twice, instead of a 3x3 convolution."""
 
     def build(self, slug: str, shape: Shape, classes: int, width: float) -> nn.Module:
         halvings = len(self.blocks) - 1 + 2 * self.large

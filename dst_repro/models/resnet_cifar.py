@@ -43,7 +43,7 @@ def resnet_32(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
     """ResNet-32: 466,906 parameters on 3x32x32, 464,432 of them weights.
 
     472,756 parameters on 3x32x32 with 100 classes. As ToST has it (Jaiswal et al. 2022): convolutions are
-    N(0, 2 / (kernel * channels out)). The numbers in that paper's Table 2 fit `resnet-32-double` better.
+    N(0, 2 / (kernel * channels out)). The dense accuracies of its Table 2 look more like those of `resnet-32-double`.
     """
     return Plan("BasicBlock", (16, 32, 64), (5, 5, 5), fan_out).build("resnet-32", shape, classes, params.width)
 
