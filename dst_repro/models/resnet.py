@@ -36,7 +36,7 @@ class Plan:
     """In each stage."""
     initialise: Callable[[nn.Module], None]
     large: bool = False
-    """Whether the stem is a 7x7 convolution and a pooling, which halve the image twice, instead of a 3x3 convolution."""
+    """Whether the stem is a 7x7 convolution and a pooling, which halve the image twice, not a 3x3 convolution."""
 
     def build(self, slug: str, shape: Shape, classes: int, width: float) -> nn.Module:
         halvings = len(self.blocks) - 1 + 2 * self.large
