@@ -11,9 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dst_repro.errors import ConfigError
+from dst_repro.models.base import Shape, image
 from dst_repro.registry import Params, models
-
-Shape = tuple[int, ...]
 
 # cuDNN asks for weights that lie side by side in memory; those that are masked anew for each pass never do.
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
@@ -118,7 +117,7 @@ class LSTMParams(Params):
 
 
 def _lstm(slug: str, units: int, shape: Shape, classes: int, params: LSTMParams) -> nn.Module:
-    channels, _, width = shape
+    channels, _, width = image(slug, shape, 1)
     if channels != 1:
         raise ConfigError(f"{slug} reads the rows of images with 1 channel, not {channels}", "model")
     return LSTM(width, units, classes, params.carried)

@@ -52,9 +52,7 @@ def inputs(shape: tuple[int, ...], batch: int = 2) -> Tensor:
 
 
 @every_model
-def test_a_shape_is_taken_or_refused_in_one_line(entry: Entry, request: pytest.FixtureRequest) -> None:
-    if entry.module == "dst_repro.models.lstm":
-        request.applymarker(pytest.mark.xfail(raises=ValueError, reason="an LSTM doesn't refuse rows of a table yet"))
+def test_a_shape_is_taken_or_refused_in_one_line(entry: Entry) -> None:
     assert taken(entry)
     for shape in (*IMAGES, ROW):
         refused = refusal(entry, shape)
