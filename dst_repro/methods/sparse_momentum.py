@@ -69,9 +69,9 @@ class SparseMomentum(DropAndGrow):
         return math.ceil(number)
 
     def layer_rate(self, name: str, rate: float) -> float:
-        mask = self._masks[name]
+        mask, shares = self._masks[name], self._shares
         sparsity = int((~mask).sum()) / mask.numel()
-        spared = sparsity < NEARLY_FULL and self._shares[name] > sum(self._shares.values()) / len(self._shares)
+        spared = sparsity < NEARLY_FULL and bool(shares) and shares[name] > sum(shares.values()) / len(shares)
         return min(rate, sparsity) if spared else rate
 
     def momentum(self, name: str) -> Tensor:

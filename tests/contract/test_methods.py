@@ -111,10 +111,12 @@ def test_training_learns(trainer: TrainerFactory, fields: dict[str, Any]) -> Non
     assert run.epochs[-1][0].test_accuracy > 0.3
 
 
+@pytest.mark.parametrize("fidelity", ["paper", "released"])
 @pytest.mark.parametrize("fields", one_each())
 def test_state_moves_to_another_trainer(
-    trainer: TrainerFactory, digits: Data, tmp_path: Path, fields: dict[str, Any]
+    trainer: TrainerFactory, digits: Data, tmp_path: Path, fields: dict[str, Any], fidelity: str
 ) -> None:
+    fields = fields | {"fidelity": fidelity}
     run, other, checkpoint = trainer(**fields), trainer(**fields), Checkpoint(tmp_path, "run", {})
     run.run_epoch()
     checkpoint.save(run.state_dict())

@@ -22,6 +22,8 @@ METHODS: list[tuple[str, dict[str, Any]]] = [
     ("set", HARD | {"scope": "global", "redistribution": "survivors", "timing": "after-step", "grow": "gradient"}),
     ("sparse-momentum", HARD),
     ("sparse-momentum", HARD | {"grow": "random", "redistribution": "magnitude", "momentum": "masked"}),
+    ("sparse-momentum", HARD | {"redistribution": "none"}),
+    ("sparse-momentum", HARD | {"scope": "global"}),
     ("dsr", OFTEN | {"doublings": [], "threshold": 0.2}),
     ("deep-r", {"temperature": [[0.0, 1e-2]]}),
 ]
@@ -63,6 +65,6 @@ def test_totals_are_exact_while_layers_run_full(
             assert not bool(method.modules[name].weight[~mask].any())
         seen.add(tuple(layer.kept for layer in layers.values()))
         full += any(layer.kept == layer.numel for layer in layers.values())
-    moves = slug == "dsr" or params.get("redistribution") or slug == "sparse-momentum"
-    assert (len(seen) > 1) == bool(moves)
-    assert full > 0 or slug != "sparse-momentum" or density < 0.5
+    moves = slug != "deep-r" and method.params.redistribution != "none"
+    assert (len(seen) > 1) == moves
+    assert full > 0 or slug != "sparse-momentum" or not moves or density < 0.5
