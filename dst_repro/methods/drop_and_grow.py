@@ -23,17 +23,23 @@ from dst_repro.sparsity.distribution import Distribution
 from dst_repro.sparsity.redistribution import SHARES, Redistribution
 from dst_repro.sparsity.schedule import DECAYS, Decay
 
+Period = Annotated[int, Field(ge=1)] | Literal["epoch"]
+Timing = Literal["before-step", "instead-of-step", "after-step"]
+TrainingShare = Annotated[float, Field(gt=0, le=1)]
+Rate = Annotated[float, Field(ge=0, le=1)]
+Momentum = Literal["masked", "dense"]
+
 
 class DropAndGrowParams(Params):
     distribution: Distribution = "erk"
     """How the density is shared among layers."""
-    update_period: Annotated[int, Field(ge=1)] | Literal["epoch"] = 100
+    update_period: Period = 100
     """Steps between updates of the mask."""
-    update_end: Annotated[float, Field(gt=0, le=1)] = 0.75
+    update_end: TrainingShare = 0.75
     """Share of the training after which the mask is final."""
-    timing: Literal["before-step", "instead-of-step", "after-step"] = "after-step"
+    timing: Timing = "after-step"
     """Where in a training step an update comes: before or after the weight step, or in its place."""
-    prune_rate: Annotated[float, Field(ge=0, le=1)] = 0.3
+    prune_rate: Rate = 0.3
     """Share of the active weights that the first update drops."""
     decay: Decay = "cosine"
     drop: DropBy = "magnitude"
@@ -44,7 +50,7 @@ class DropAndGrowParams(Params):
     """Where weights are grown: anywhere, or where a score is highest."""
     redistribution: Redistribution = "none"
     """Which layers regrow what was dropped: each its own, or all by a share."""
-    momentum: Literal["masked", "dense"] = "masked"
+    momentum: Momentum = "masked"
     """Whether pruned weights have momentum: none, or that of their dense gradients."""
 
 

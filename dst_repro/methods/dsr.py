@@ -8,11 +8,10 @@ from pydantic import Field
 from torch import Tensor
 
 from dst_repro.methods.base import Context
-from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams
+from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Rate, TrainingShare
 from dst_repro.registry import methods
 from dst_repro.sparsity.distribution import Distribution
 from dst_repro.sparsity.masks import highest
-from dst_repro.sparsity.redistribution import Redistribution
 from dst_repro.sparsity.schedule import Decay
 
 
@@ -20,13 +19,13 @@ class DSRParams(DropAndGrowParams):
     distribution: Distribution = "uniform"
     doublings: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(strict=False)] = (0.125, 0.4, 0.7)
     """Shares of the training from which on the update period is twice as long as before."""
-    update_end: Annotated[float, Field(gt=0, le=1)] = 0.95
-    prune_rate: Annotated[float, Field(ge=0, le=1)] = 0.138
+    update_end: TrainingShare = 0.95
+    prune_rate: Rate = 0.138
     """Share of the active weights that an update should drop: the paper's N_p over the number of active weights."""
     decay: Decay = "constant"
     drop: Literal["magnitude"] = "magnitude"
     scope: Literal["global"] = "global"
-    redistribution: Redistribution = "survivors"
+    redistribution: Literal["survivors", "magnitude", "gradient", "momentum"] = "survivors"
     threshold: Annotated[float, Field(gt=0)] = 1.0e-3
     """The threshold H of the first update."""
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.1

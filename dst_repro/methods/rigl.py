@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
-from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams
+from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Timing
 from dst_repro.registry import methods
 from dst_repro.sparsity.criteria import GrowBy
 
 
 class RigLParams(DropAndGrowParams):
-    timing: Literal["before-step", "instead-of-step", "after-step"] = "instead-of-step"
+    timing: Timing = "instead-of-step"
     grow: GrowBy = "gradient"
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams
+from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Period, TrainingShare
 from dst_repro.registry import methods
 from dst_repro.sparsity.criteria import DropBy
 from dst_repro.sparsity.distribution import Distribution
@@ -17,8 +14,8 @@ from dst_repro.sparsity.schedule import Decay
 
 class SETParams(DropAndGrowParams):
     distribution: Distribution = "er"
-    update_period: Annotated[int, Field(ge=1)] | Literal["epoch"] = "epoch"
-    update_end: Annotated[float, Field(gt=0, le=1)] = 1.0
+    update_period: Period = "epoch"
+    update_end: TrainingShare = 1.0
     decay: Decay = "constant"
     drop: DropBy = "each-sign"
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
 from torch import Tensor
 
 from dst_repro.methods.base import Context
-from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams
+from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Momentum, Period, Rate, TrainingShare
 from dst_repro.registry import methods
 from dst_repro.sparsity.apportion import Excess
 from dst_repro.sparsity.criteria import GrowBy
@@ -24,12 +23,12 @@ NEARLY_FULL = 0.2  # sparsity below which a layer with more than its share of th
 
 class SparseMomentumParams(DropAndGrowParams):
     distribution: Distribution = "uniform"
-    update_period: Annotated[int, Field(ge=1)] | Literal["epoch"] = "epoch"
-    update_end: Annotated[float, Field(gt=0, le=1)] = 1.0
-    prune_rate: Annotated[float, Field(ge=0, le=1)] = 0.5
+    update_period: Period = "epoch"
+    update_end: TrainingShare = 1.0
+    prune_rate: Rate = 0.5
     grow: GrowBy = "momentum"
     redistribution: Redistribution = "momentum"
-    momentum: Literal["masked", "dense"] = "dense"
+    momentum: Momentum = "dense"
 
 
 @methods.register("sparse-momentum", SparseMomentumParams, density=True)
