@@ -8,40 +8,50 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dst_repro import published
 from dst_repro.aggregate import Frames
 from dst_repro.plots import style
 from dst_repro.registry import plots
-from dst_repro.tables.cells import Selected, cells
+from dst_repro.sparsest import with_sparsest
+from dst_repro.tables.cells import Beside, cells
 
-EPOCHS = {"last": "last epoch", "best_on_validation": "best epoch on validation", "best_on_test": "best epoch on test"}
+EPOCHS = {"last": "last epoch", "best_on_validation": "best epoch on validation", "best_on_test": "best epoch on test",
+          "sparsest": "sparsest epoch"}  # fmt: skip
 COLUMNS = [*style.CELL, "what", "seed", "density", "density_std", "accuracy", "accuracy_std", "n", "planned"]
 
 
-class TradeOffParams(Selected):
-    selection: Literal["last", "best_on_validation", "best_on_test"] = "last"
+class TradeOffParams(Beside):
+    selection: Literal["last", "best_on_validation", "best_on_test", "sparsest"] = "last"
     """The epoch by which a run is judged."""
 
 
 @plots.register("accuracy-vs-density", TradeOffParams)
 class AccuracyVsDensity:
-    """Accuracy against the density reached: seeds, and mean ± std of each cell; the dense level beside"""
+    """Accuracy against the density reached: seeds, and mean ± std of each cell; dense and published levels beside"""
 
     @staticmethod
     def frame(frames: Frames, params: TradeOffParams) -> pd.DataFrame:
-        """Rows `what` = run (one seed) or mean (one cell, with the std of both axes); all in percent."""
+        """Rows `what` = run (one seed), mean (one cell, with the std of both axes) or published; all in percent."""
+        runs = with_sparsest(frames) if params.selection == "sparsest" else frames.runs
         rows: list[dict[str, object]] = []
         x, y = f"{params.selection}.density", f"{params.selection}.test_accuracy"
-        for cell in cells(frames.runs, params.where):
-            runs = cell.finished.dropna(subset=[x, y])
-            if runs.empty:
+        for cell in cells(runs, params.where):
+            done = cell.finished.dropna(subset=[x, y])
+            if done.empty:
                 continue
             common = {"dataset": cell.dataset, "model": cell.model, "method": cell.method, "setting": cell.setting,
                       "cell": cell.id, "planned": cell.planned}  # fmt: skip
-            points = zip(runs["seed"], 100 * runs[x], 100 * runs[y], strict=True)
+            points = zip(done["seed"], 100 * done[x], 100 * done[y], strict=True)
             rows += [common | {"what": "run", "seed": s, "density": d, "accuracy": a, "n": 1} for s, d, a in points]
-            mean, std = 100 * runs[[x, y]].mean(), 100 * runs[[x, y]].std()
+            mean, std = 100 * done[[x, y]].mean(), 100 * done[[x, y]].std()
             rows.append(common | {"what": "mean", "density": mean[x], "density_std": std[x], "accuracy": mean[y],
-                                  "accuracy_std": std[y], "n": len(runs)})  # fmt: skip
+                                  "accuracy_std": std[y], "n": len(done)})  # fmt: skip
+        nets = {(row["dataset"], row["model"]) for row in rows}
+        for number in published.sparse_accuracies(params.published):
+            if (number["dataset"], number["model"]) in nets:
+                rows.append({key: number[key] for key in (*style.FACET, "method")}
+                            | {"what": "published", "density": number["density_percent"], "accuracy": number["value"],
+                               "accuracy_std": number["spread"], "n": number["n_seeds"]})  # fmt: skip
         frame = pd.DataFrame(rows, columns=COLUMNS)
         return frame.astype({"seed": "Int64"})
 
@@ -59,7 +69,7 @@ class AccuracyVsDensity:
             axes.set_title(title)
             axes.set_xlabel("weights kept (%)")
         line[0].set_ylabel(f"test accuracy (%), {EPOCHS[params.selection]}")
-        style.legend(figure, [look.line() for look in looks.values()])
+        style.legend(figure, style.samples(looks, frame, frame["what"] == "published"))
         return figure
 
 
@@ -74,17 +84,16 @@ def _widen(axes: Axes, rows: pd.DataFrame) -> None:
 
 
 def _level(axes: Axes, rows: pd.DataFrame, look: style.Look) -> None:
-    """Dense: a line across, with its spread."""
     means = rows[rows["what"] == "mean"]
     for mean, std in zip(means["accuracy"], means["accuracy_std"], strict=True):
-        axes.axhline(mean, color=look.colour, linestyle=look.stroke)
-        if std > 0:
-            axes.axhspan(mean - std, mean + std, color=look.colour, alpha=0.1, lw=0)
+        style.level(axes, mean, std, look)
 
 
 def _points(axes: Axes, rows: pd.DataFrame, look: style.Look) -> None:
     runs = rows[rows["what"] == "run"]
     axes.scatter(runs["density"], runs["accuracy"], s=7, color=look.colour, marker=look.marker, alpha=0.45, lw=0)
+    printed = rows[rows["what"] == "published"].sort_values("density")
+    axes.plot(printed["density"], printed["accuracy"], **look.published())
     mean = rows[rows["what"] == "mean"].sort_values("density")
     up, across = mean["accuracy_std"].fillna(0), mean["density_std"].fillna(0)
     axes.errorbar(mean["density"], mean["accuracy"], up, across, color=look.colour, marker=look.marker,

@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from dst_repro.plots import style
+from dst_repro.plots import beside, style
 
 
 def shades(colour: str, count: int) -> list[Any]:
@@ -25,6 +25,7 @@ def panel(axes: Axes, rows: pd.DataFrame, x: str, layers: list[str]) -> None:
         number = layers.index(str(layer))
         style.spread(axes, curve, x, colours[number])
         axes.plot(curve[x], curve["mean"], color=colours[number], linestyle=style.STROKES[number % len(style.STROKES)])
+        beside.end_values(axes, curve, colours[number])
     axes.set_ylim(0, 103)
 
 
@@ -54,7 +55,7 @@ def lines(canvas: Any, frame: pd.DataFrame, x: str, xlabel: str, across: int = 4
         grid[last, column].tick_params(labelbottom=True)
     for row in grid:
         row[0].set_ylabel("weights kept (%)")
-    style.legend(canvas, samples(layers), title=style.facets(frame)[0][0])
+    style.legend(canvas, samples(layers) + beside.sample(frame), title=style.facets(frame)[0][0])
     return height
 
 

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from pydantic import Field
 
 from dst_repro.aggregate import Frames
-from dst_repro.plots import layer_lines, style
+from dst_repro.errors import UserError, did_you_mean
+from dst_repro.plots import beside, layer_lines, style
 from dst_repro.plots.curves import layer_curves
 from dst_repro.registry import plots
-from dst_repro.tables.cells import Selected
+from dst_repro.tables.cells import Beside
 
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
 
 
-class LayerParams(Selected):
+class LayerParams(Beside):
+    layers: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Which layers are shown; by default all."""
     show: Literal["both", "bars", "curves"] = "both"
     dense: bool = False
     """Whether dense cells, whose layers keep everything, get bars and a panel too."""
@@ -33,13 +37,18 @@ class LayerRemainingRatio:
     def frame(frames: Frames, params: LayerParams) -> pd.DataFrame:
         """One row a (cell, layer, epoch); mean, std, lowest and highest seed in percent of the layer's `numel`.
 
-        The bars are the last epoch, error bars the std.
+        The bars are the last epoch, error bars the std. Published end values are drawn where there are curves.
         """
         frame = layer_curves(frames, params.where, "kept", "epoch")
         frame = frame if params.dense else frame[frame["method"] != "dense"]
         if params.show == "bars":
             frame = frame[frame["epoch"] == frame.groupby("cell")["epoch"].transform("max")]
-        return frame.reset_index(drop=True)
+        for layer in params.layers if len(frame) else ():
+            if layer not in set(frame["layer"]):
+                raise UserError(f"layers: no layer '{layer}'{did_you_mean(layer, frame['layer'].unique())}")
+        if params.layers:
+            frame = frame[frame["layer"].isin(params.layers)]
+        return beside.with_published(frame.reset_index(drop=True), frames, params)
 
     @staticmethod
     def figure(frame: pd.DataFrame, params: LayerParams) -> Figure:

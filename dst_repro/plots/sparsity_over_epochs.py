@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from dst_repro.aggregate import Frames
-from dst_repro.plots import style
+from dst_repro.plots import beside, style
 from dst_repro.plots.curves import network_curves
 from dst_repro.registry import plots
-from dst_repro.tables.cells import Selected
+from dst_repro.tables.cells import Beside
 
 Metric = Literal["density", "test_accuracy", "validation_accuracy"]
 LABELS = {
@@ -23,7 +23,7 @@ LABELS = {
 }
 
 
-class SparsityParams(Selected):
+class SparsityParams(Beside):
     metrics: Annotated[tuple[Metric, ...], Field(strict=False, min_length=1)] = ("density", "test_accuracy")
     log: bool = True
     """Whether the axis of the density is logarithmic."""
@@ -38,7 +38,8 @@ class SparsityOverEpochs:
         """One row a (cell, metric, epoch); mean, std, lowest and highest seed in percent."""
         curves = [network_curves(frames, params.where, metric) for metric in params.metrics]
         found = [curve for curve in curves if len(curve)]
-        return pd.concat(found, ignore_index=True) if found else curves[0]
+        frame = pd.concat(found, ignore_index=True) if found else curves[0]
+        return beside.with_published(frame, frames, params)
 
     @staticmethod
     def figure(frame: pd.DataFrame, params: SparsityParams) -> Figure:
@@ -57,7 +58,7 @@ class SparsityOverEpochs:
         for axes in grid[-1]:
             axes.set_xlabel("epoch")
             style.whole_numbers(axes)
-        style.legend(figure, [look.line() for look in looks.values()])
+        style.legend(figure, [look.line() for look in looks.values()] + beside.sample(frame))
         return figure
 
 
@@ -69,6 +70,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], style.Loo
         # markers start one apart, so that they show where curves lie on one another
         axes.plot(curve["epoch"], curve["mean"], color=look.colour, linestyle=look.stroke,
                   marker=None if method == "dense" else look.marker, markevery=(number % every, every))  # fmt: skip
+        beside.end_values(axes, curve, look.colour)
 
 
 def _scale(axes: Axes, rows: pd.DataFrame, metric: str, log: bool) -> None:
@@ -81,6 +83,7 @@ def _scale(axes: Axes, rows: pd.DataFrame, metric: str, log: bool) -> None:
             axes.set_ylim(0, 103)
         return
     later = rows[rows["epoch"] >= rows["epoch"].max() / 4]
-    low, high = later["mean"].min(), rows["mean"].max()
+    tops = rows[["mean", *({beside.LABEL} & set(rows))]]
+    low, high = later["mean"].min(), tops.max().max()
     margin = max(0.08 * (high - low), 0.2)
     axes.set_ylim(low - margin, min(high + 2 * margin, 100 + margin / 2))

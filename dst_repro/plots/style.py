@@ -66,6 +66,15 @@ class Look(NamedTuple):
         marker = None if self.label == "dense" else self.marker
         return Line2D([], [], color=self.colour, marker=marker, linestyle=self.stroke, label=self.label)
 
+    def published(self) -> dict[str, Any]:
+        """How published numbers are drawn: our colour and marker, but hollow, on a thin dotted line."""
+        return {"color": self.colour, "marker": self.marker, "markerfacecolor": "white", "linestyle": (0, (1, 1.5)),
+                "linewidth": 0.9, "markeredgewidth": 0.9}  # fmt: skip
+
+    def published_line(self) -> Line2D:
+        """A sample of them for the legend."""
+        return Line2D([], [], label=f"{self.label}, published", **self.published())
+
 
 def colour(method: str) -> str:
     """Black for dense, else a fixed colour: it does not depend on which other methods are drawn, or exist."""
@@ -93,6 +102,13 @@ def looks(frame: pd.DataFrame) -> dict[tuple[str, str], Look]:
         label = f"{method} {setting}".strip()
         found[method, setting] = Look(colour(method), marker(method), stroke, label)
     return found
+
+
+def samples(known: dict[tuple[str, str], Look], frame: pd.DataFrame, printed: pd.Series[bool]) -> list[Line2D]:
+    """For the legend: the methods of ours, then those of the published rows of a frame."""
+    ours = set(frame.loc[~printed, "method"])
+    lines = [look.line() for (method, _), look in known.items() if method in ours]
+    return lines + [known[str(method), ""].published_line() for method in frame.loc[printed, "method"].unique()]
 
 
 def facets(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -125,6 +141,13 @@ def log_percent(axes: Axes, axis: str = "y") -> None:
 def whole_numbers(axes: Axes) -> None:
     """Ticks of the x axis (epochs, steps) at whole numbers."""
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+
+
+def level(axes: Axes, mean: float, std: float, look: Look) -> None:
+    """A line across, with its spread: a cell that has no place on the x axis, as dense has no alpha."""
+    axes.axhline(mean, color=look.colour, linestyle=look.stroke)
+    if std > 0:
+        axes.axhspan(mean - std, mean + std, color=look.colour, alpha=0.1, lw=0)
 
 
 def spread(axes: Axes, rows: pd.DataFrame, x: str, colour: str) -> None:
