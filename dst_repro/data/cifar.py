@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 
 from dst_repro.data.base import Images, Source
 from dst_repro.data.fetch import data_root, fetch
+from dst_repro.errors import ConfigError
 from dst_repro.registry import Params, datasets
 from dst_repro.vision import torchvision_datasets
 
@@ -34,6 +37,10 @@ class CIFARParams(Params):
     its training images of each one's own deviation, .2023 .1994 .2010: the released codes of Liu et al. (2020), Nowak
     et al. (2023) and, on CIFAR-100 too, Jaiswal et al. (2022). `per-pixel-std`: means and deviations of all training
     pixels of the set itself."""
+    train: Annotated[int, Field(ge=1)] | None = None
+    """Only so many training images, the first ones; None is all. For experiments that say that they are reduced."""
+    test: Annotated[int, Field(ge=1)] | None = None
+    """Only so many test images, the first ones."""
 
 
 def _own_sums(copy: Any) -> bool:
@@ -54,7 +61,17 @@ def _read(name: str, kind: type[Any], classes: int, params: CIFARParams) -> Sour
     known = {"per-image-std": PER_IMAGE, "per-pixel-std": PER_PIXEL[name], "none": ((), ())}
     mean, std = known[params.normalise]
     source = Source(name, train, test, classes, divisor=255, mean=mean, std=std)
-    return source.checked() if rebuilt else source
+    source = source.checked() if rebuilt else source
+    return replace(source, train=_first(train, params.train, "train"), test=_first(test, params.test, "test"))
+
+
+def _first(part: Images, number: int | None, key: str) -> Images:
+    """The first `number` images. `ConfigError` if there are fewer."""
+    if number is None:
+        return part
+    if number > len(part):
+        raise ConfigError(f"{number} images are asked for, but there are {len(part)}", "dataset_params", key)
+    return part.take(torch.arange(number))
 
 
 @datasets.register("cifar10", CIFARParams)

@@ -15,7 +15,7 @@ import torch
 
 from dst_repro.data.base import Images, source
 from dst_repro.data.cifar import PER_IMAGE, PER_PIXEL
-from dst_repro.errors import DataError
+from dst_repro.errors import ConfigError, DataError
 from dst_repro.vision import torchvision_datasets
 
 KINDS = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}
@@ -73,6 +73,19 @@ def test_files_with_the_sums_of_the_original_are_the_original(small: tuple[str, 
     first = 50 if name == "cifar10" else 10  # of the last file
     assert found.test.images[1, :, 7, 9].tolist() == [first + 1, first + 2, first + 3]
     assert found.test.labels.tolist() == [0, 1, 2]
+
+
+def test_fewer_images_are_the_first_ones(small: tuple[str, Path]) -> None:
+    name, _ = small
+    whole, found = source(name, {}), source(name, {"train": 2, "test": 1})
+    assert isinstance(found.train, Images)
+    assert isinstance(whole.train, Images)
+    assert (len(found.train), len(found.test)) == (2, 1)
+    assert torch.equal(found.train.images, whole.train.images[:2])
+    assert torch.equal(found.train.labels, whole.train.labels[:2])
+    assert len(source(name, {"train": len(whole.train)}).train) == len(whole.train)
+    with pytest.raises(ConfigError, match="dataset_params: test: 4 images are asked for, but there are 3"):
+        source(name, {"test": 4})
 
 
 @pytest.mark.parametrize("rebuild", [False, True])
