@@ -41,6 +41,16 @@ def test_the_seeds_of_a_cell_share_a_process(finished: Project) -> None:
         assert "epoch 2/2" in log.read_text()
 
 
+BROKEN = """
+
+def _no_room(*_: object) -> bool:
+    raise MemoryError("no room")
+
+
+SET.after_backward = _no_room
+"""
+
+
 def test_diverged_and_failed_runs_are_outcomes(project: Project) -> None:
     experiment = copy.deepcopy(EXPERIMENT)
     experiment["sweep"] = {"seed": [0]}
@@ -52,7 +62,7 @@ def test_diverged_and_failed_runs_are_outcomes(project: Project) -> None:
     project.write_experiment(experiment)
     path = project.path("dst_repro/methods/set.py")
     good = path.read_text()
-    path.write_text(good.replace("        if self.due", "        raise MemoryError('no room')\n        if self.due"))
+    path.write_text(good + BROKEN)
 
     said = project.snakemake(ok=False)
     assert "check" in said  # the last rule, after everything is drawn
