@@ -20,7 +20,7 @@ def put(tensor: Tensor, where: Tensor, values: Tensor) -> None:
     if tensor.is_contiguous():
         tensor.view(-1).scatter_(0, where, values)
     else:
-        tensor.put_(where, values)
+        tensor[torch.unravel_index(where, tensor.shape)] = values  # unlike `put_`, deterministic on a GPU
 
 
 def draw_free(mask: Tensor, within: Sequence[range], rng: torch.Generator) -> list[int]:

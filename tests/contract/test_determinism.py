@@ -23,12 +23,8 @@ def _deterministic() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_deterministic")
 @pytest.mark.parametrize("fields", one_each())
-def test_every_method_is_deterministic(
-    request: pytest.FixtureRequest, tiny: RunFactory, fields: dict[str, Any]
-) -> None:
+def test_every_method_is_deterministic(tiny: RunFactory, fields: dict[str, Any]) -> None:
     """Six steps on the convolutional net, whose weights are channels-last."""
-    if fields["method"] == "deep-r":
-        request.applymarker(pytest.mark.xfail(reason="writes to channels-last weights by Tensor.put_", strict=True))
     run = tiny(**fields, model="lenet-5-caffe", dataset_params={"size": 28}, batch_size=256, step_history=2)
     trainer = Trainer(run, load(run), torch.device("cpu"))
     assert trainer.steps_per_epoch == 6
