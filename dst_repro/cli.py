@@ -150,8 +150,25 @@ def summary(args: argparse.Namespace) -> int:
 def list_(args: argparse.Namespace) -> int:
     from dst_repro import listing
 
-    for line in [*listing.plug_ins(), *listing.contents(_suite(args))]:
+    if args.cost:
+        from dst_repro import cost
+
+        lines = [*listing.contents(_suite(args)), *cost.table(_suite(args))]
+    else:
+        lines = [*listing.plug_ins(), *listing.contents(_suite(args))]
+    for line in lines:
         print(line)
+    return 0
+
+
+def queue(args: argparse.Namespace) -> int:
+    from dst_repro import queueing
+
+    suite = _suite(args)
+    seconds = queueing.seconds_left(args.hours, args.until)
+    work = queueing.Queue(suite, Path(args.results or suite.file.results_dir), lambda line: print(line, flush=True))
+    ended = work.work(seconds, args.jobs)
+    print(f"{suite.file.suite}: {', '.join(f'{n} {name}' for name, n in ended.items()) or 'nothing to train'}")
     return 0
 
 
@@ -212,7 +229,14 @@ def _parser() -> argparse.ArgumentParser:
     command("compare", compare, "our numbers beside the published ones")
     command("report", report, "the suite as one HTML page")
     command("summary", summary, "the results of the suite as a short text")
-    command("list", list_, "every method, model, data set, table and plot, and what the suite selects")
+    sub = command("list", list_, "every method, model, data set, table and plot, and what the suite selects")
+    sub.add_argument("--cost", action="store_true", help="what the suite selects, and the hours that it will take")
+    sub = command("queue", queue, "train the missing runs of a suite until the time is up", suite=False)
+    sub.add_argument("suite", help="config file of the suite")
+    sub.add_argument("--hours", type=float, help="for how long to train")
+    sub.add_argument("--until", metavar="TIME", help="until when, local time: 2026-01-31T18:00")
+    sub.add_argument("--jobs", type=int, default=1, help="runs at a time [%(default)s]")
+    sub.add_argument("--results", help="folder of the records, if it is not the suite's")
     sub = command("explain", explain, "one run: its settings, its outcome, where it is used")
     sub.add_argument("run", help="id of a run of the suite")
     sub = command("status", status, "which runs of the suite are missing, failed, diverged or stale")
