@@ -73,7 +73,15 @@ def test_every_config_file_is_read_and_its_runs_are_valid(monkeypatch: pytest.Mo
     for path in sorted((ROOT / "config").glob("*.yaml")):
         suite = load_suite(path)
         assert suite.file.suite == ("quickstart" if path.stem == "config" else path.stem)
-        assert suite.items
+        assert suite.items or suite.file.experiments
+
+
+def test_the_queue_for_a_gpu_trains_what_the_suite_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    queue, suite = (load_suite(ROOT / f"config/{name}.yaml") for name in ("gpu-queue", "cifar10"))
+    assert set(queue.runs) < set(suite.runs)
+    first, second = list(queue.runs.values())[:2]
+    assert (first.model, first.method, second.method_params) == ("vgg-16", "dense", {"alpha": 5e-6})
 
 
 def test_the_quickstart_is_as_large_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
