@@ -48,7 +48,7 @@ def test_as_many_runs_as_the_gpus_take(
 
 
 def test_a_bad_number_of_slots_is_one_line(project: Project) -> None:
-    project.environment_extra = {"DST_GPU_SLOTS": "many"}
+    project.environment_extra = {"DST_GPU_SLOTS": "many", "DST_DEVICE": "cuda"}
     path = project.path("dst_repro/lease.py")
     path.write_text(
         path.read_text().replace("def _torch_has_cuda() -> bool:\n", "def _torch_has_cuda():\n    return 1\n")
