@@ -48,12 +48,12 @@ def end_values(axes: Axes, rows: pd.DataFrame, colour: Any) -> None:
     """The published end values of one curve, as hollow marks at its last epoch."""
     if LABEL in rows:
         ends = rows.dropna(subset=[LABEL])
-        axes.plot(ends["epoch"], ends[LABEL], color=colour, clip_on=False, zorder=3, **HOLLOW)
+        axes.plot(ends["epoch"], ends[LABEL], color=colour, zorder=3, **HOLLOW)
 
 
 def sample(frame: pd.DataFrame) -> list[Line2D]:
     """For the legend, if the frame has published values."""
-    return [Line2D([], [], color="0.4", label=f"{LABEL}, at the end", **HOLLOW)] if LABEL in frame else []
+    return [Line2D([], [], color="0.4", label=LABEL, **HOLLOW)] if LABEL in frame else []
 
 
 def _values(item: str, dense: bool) -> dict[tuple[str], float]:

@@ -37,11 +37,13 @@ class LayerBars:
         looks = style.looks(frame)
         figure = Figure(figsize=(style.WIDTH, 0.7 + 1.35 * len(panels)))
         grid = figure.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
-        for (title, key, rows), axes in zip(panels, grid, strict=True):
+        last = {title: number for number, (title, *_) in enumerate(panels)}
+        for number, ((title, key, rows), axes) in enumerate(zip(panels, grid, strict=True)):
             _bars(axes, rows.sort_values("position"), looks[key].colour)
+            axes.tick_params(labelbottom=number == last[title])  # the panels of one network have the same layers
             axes.set_title(f"{title}, {looks[key].label}", loc="left")
         grid[0].set_ylim(0, 103)
-        grid[len(grid) // 2].set_ylabel("weights kept at the end (%)")
+        figure.supylabel("weights kept at the end (%)", fontsize=8)
         if beside.LABEL in frame:
             printed = Patch(edgecolor="0.4", label=beside.LABEL, **PUBLISHED)
             style.legend(figure, [Patch(facecolor="0.4", edgecolor="0.4", label="ours"), printed])
@@ -56,5 +58,7 @@ def _bars(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
              linewidth=0.8, error_kw={"elinewidth": 0.8, "capsize": 1.5})  # fmt: skip
     if two:
         axes.bar(x + width / 2, rows[beside.LABEL], width, edgecolor=colour, **PUBLISHED)
-    axes.set_xticks(x, rows["layer"], rotation=90 if len(rows) > 20 else 0)
+    crowded = rows["layer"].str.len().max() * len(rows) > 110  # letters across the page
+    axes.set_xticks(x, rows["layer"], rotation=90 if crowded else 0)
+    axes.set_xlim(-0.7, len(rows) - 0.3)
     axes.grid(axis="x", visible=False)

@@ -124,8 +124,10 @@ def settings(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
 
 
 def legend(figure: Any, handles: Sequence[Any], title: str | None = None) -> None:
-    """Above all axes, outside of them."""
-    columns = min(len(handles), 6)
+    """Above all axes, outside of them, in as many columns as the figure has room for."""
+    inches = figure.bbox.width / figure.dpi
+    widest = 0.6 + 0.06 * max(len(handle.get_label()) for handle in handles)
+    columns = max(1, min(len(handles), 6, int(inches / widest)))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2, title=title)
 
 
