@@ -1,13 +1,14 @@
 """Accuracy at a density that no run was asked for: between the neighbours in a sweep, seed by seed, never beyond it.
 
 DST has no target density, and the alphas behind some published numbers are not stated. So the runs of one seed at
-several alphas are a curve of accuracy over the density reached; between the two points that enclose the published
-density it is a straight line over log density. Each seed gives one value. Mean, spread and tests are then those of any
-other cell: the scatter of the densities and the pairing of seeds are in the values themselves.
+several alphas are a curve of accuracy over the density reached; between two neighbouring alphas that enclose the
+published density it is a straight line over log density. Each seed gives one value. Mean, spread and tests are then
+those of any other cell: the scatter of the densities and the pairing of seeds are in the values themselves.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -33,18 +34,22 @@ class At(NamedTuple):
 
 
 def at_density(points: Iterable[Point], density: float) -> At | None:
-    """The value at `density`: that of a point which has it, else between the two neighbours; None beyond the ends."""
-    curve = sorted(p for p in points if p.density > 0 and not math.isnan(p.value))
+    """The value at `density`: that of a point which has it, else between two neighbours; None if none enclose it.
+
+    `points` are in the order of the sweep (alpha rising). Where thresholds are reset, density need not fall with alpha,
+    and several pairs may enclose the density: the first counts.
+    """
+    curve = [p for p in points if p.density > 0 and not math.isnan(p.value)]
     same = [p for p in curve if math.isclose(p.density, density, rel_tol=SAME)]
     if same:
         nearest = min(same, key=lambda p: abs(math.log(p.density / density)))
         return At(nearest.value, (nearest.label,))
-    below, above = [p for p in curve if p.density < density], [p for p in curve if p.density > density]
-    if not below or not above:
-        return None
-    low, high = below[-1], above[0]
-    share = math.log(density / low.density) / math.log(high.density / low.density)
-    return At(low.value + share * (high.value - low.value), (low.label, high.label))
+    for pair in itertools.pairwise(curve):
+        low, high = sorted(pair)
+        if low.density < density < high.density:
+            share = math.log(density / low.density) / math.log(high.density / low.density)
+            return At(low.value + share * (high.value - low.value), (low.label, high.label))
+    return None
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,13 @@ from dst_repro.compare.cells import HARMLESS, Cell
 from dst_repro.matching import Matched, Point, match
 from dst_repro.stats import Summary, summarise
 
+ALPHA = "method_params.alpha"
 READINGS = ("last", "best_on_test", "sparsest")
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Cells that differ in alpha alone, and the density at which they are read, in percent."""
+    """Cells that differ in alpha alone, by rising alpha, and the density at which they are read, in percent."""
 
     cells: tuple[Cell, ...]
     percent: float
@@ -42,7 +43,7 @@ class Sweep:
     def says(self, metric: str, reading: str) -> str:
         """How the value came about, or why there is none."""
         found = self.at(metric, reading)
-        alphas = [f"{cell.get('method_params.alpha'):g}" for cell in self.used(metric, reading)]
+        alphas = [f"{_alpha(cell):g}" for cell in self.used(metric, reading)]
         beyond = [f"seed {s} reaches {low:.3g} to {high:.3g} %" for s, (low, high) in sorted(found.outside.items())]
         if not found.values:
             return f"no seed's runs enclose the density ({', '.join(beyond)})"
@@ -55,10 +56,14 @@ def sweep_at(cells: Iterable[Cell], percent: float) -> Sweep | None:
     """Of the sweeps among the cells the plainest that encloses the density at some reading."""
     groups: dict[str, list[Cell]] = {}
     for cell in sorted(cells, key=lambda c: c.plainness):
-        if cell.get("density") is None and cell.get("method_params.alpha") is not None:
+        if cell.get("density") is None and cell.get(ALPHA) is not None:
             groups.setdefault(_but_for_alpha(json.loads(cell.get("config"))), []).append(cell)
-    sweeps = [Sweep(tuple(group), percent) for group in groups.values()]
+    sweeps = [Sweep(tuple(sorted(group, key=_alpha)), percent) for group in groups.values()]
     return next((s for s in sweeps if any(s.at("top1", reading).values for reading in READINGS)), None)
+
+
+def _alpha(cell: Cell) -> float:
+    return float(cell.get(ALPHA))
 
 
 def _but_for_alpha(config: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from dst_repro.sparsest import with_sparsest
 from tests.unit import test_tables as small
 
 # log 2 / log 4 = 1/2: from 1 to 4 %, 2 % is half way; from 4 to 16 %, 8 % is
-CURVE = [Point(4, 96, "b"), Point(1, 90, "a"), Point(16, 97, "c")]
+CURVE = [Point(16, 97, "c"), Point(4, 96, "b"), Point(1, 90, "a")]  # by rising alpha
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,20 @@ def test_a_straight_line_over_log_density(density: float, value: float, between:
 
 def test_the_neighbours_count_and_nothing_else() -> None:
     # from 4 to 5 %: log(4.5 / 4) / log(5 / 4) = 0.52783
-    found = at_density([*CURVE, Point(5, 90, "d")], 4.5)
+    found = at_density([Point(16, 97, "c"), Point(5, 90, "d"), Point(4, 96, "b")], 4.5)
     assert found is not None
     assert found.value == pytest.approx(96 - 6 * 0.527832)
     assert found.between == ("b", "d")
+
+
+def test_neighbours_are_those_in_the_sweep_not_in_density() -> None:
+    # with resets the largest alpha may end denser than smaller ones: the first pair that encloses 2 % is (4, 1)
+    found = at_density([*CURVE, Point(2.1, 50, "reset"), Point(1.5, 40, "again")], 2)
+    assert found is not None
+    assert (found.value, found.between) == (pytest.approx(93), ("a", "b"))
+    found = at_density([Point(1, 90, "a"), Point(16, 97, "c"), Point(4, 96, "b")], 8)
+    assert found is not None
+    assert found.between == ("a", "c")
 
 
 @pytest.mark.parametrize("density", [0.9, 16.2, 50])
