@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dst_repro import published
 from dst_repro.aggregate import Frames
@@ -69,6 +70,8 @@ class AgainstParameter:
             line[0].set_ylabel(label)
         for axes in grid[-1]:
             axes.set_xlabel("density asked for (%)" if params.parameter == "density" else _name(params))
+            if axes.get_xscale() == "log":
+                _ticks(axes)
         style.legend(figure, style.samples(looks, frame, frame["source"] == "published"))
         return figure
 
@@ -117,3 +120,11 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], style.Loo
             axes.set_xscale("log")
             axes.errorbar(line["x"], line["mean"], line["std"].fillna(0), color=look.colour, marker=look.marker,
                           linestyle=look.stroke, elinewidth=0.8, capsize=1.5)  # fmt: skip
+
+
+def _ticks(axes: Axes) -> None:
+    """Powers of ten, over less than two decades also 2 and 5 times them, spelled as in the config files: 5e-4."""
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if high > 100 * low else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0e}".replace("e-0", "e-")))
+    axes.xaxis.set_minor_formatter(NullFormatter())
