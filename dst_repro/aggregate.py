@@ -64,6 +64,8 @@ RUNS = pa.DataFrameSchema(
     strict=False,  # beside these stand the other fields of RunConfig, parameters as `method_params.alpha`
 )  # fmt: skip
 
+GRANDPARENTS = "weights_from.weights_from"  # a chain of many rounds would fill the frame
+
 WORD = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # a few words in millions of rows
 HISTORY = pyarrow.schema(
     [
@@ -133,7 +135,8 @@ def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
     }
     for name in SELECTIONS:
         row |= _metrics(name, getattr(found.metrics, name) if found and found.metrics else None)
-    return row | dict(_flat(run.full()))
+    fields = dict(_flat(run.full()))
+    return row | {name: value for name, value in fields.items() if not name.startswith(GRANDPARENTS)}
 
 
 def _histories(ids: list[str], results: Path) -> Iterator[pyarrow.Table]:

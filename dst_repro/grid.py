@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dst_repro.catalogue import check_params
-from dst_repro.config import RunConfig, first_finding
+from dst_repro.config import SHARED, RunConfig, first_finding
 from dst_repro.errors import ConfigError, did_you_mean
 from dst_repro.files import read_yaml, refuse_number_as_text
 
@@ -31,6 +31,9 @@ class Block(_File):
 
     set: dict[str, Any] = {}
     sweep: dict[str, list[Any]] = {}
+    rounds: dict[str, list[Any]] = {}
+    """A chain of runs: the k-th takes the k-th value of each list and starts from the one before, the first from
+    `weights_from`, if there is one."""
 
 
 class Experiment(_File):
@@ -163,9 +166,19 @@ def expand(experiment: Experiment, source: str) -> Iterator[RunConfig]:
         for values in itertools.product(*axes.values()):
             fields = _set(_set(_set({}, experiment.base), block.set), dict(zip(axes, values, strict=True)))
             try:
-                yield RunConfig.parse(fields)
+                yield from _chain(fields, block.rounds) if block.rounds else [RunConfig.parse(fields)]
             except ConfigError as error:
                 raise error.within(source, f"block {number}") from None
+
+
+def _chain(fields: dict[str, Any], rounds: Mapping[str, list[Any]]) -> Iterator[RunConfig]:
+    """One run a round, each from the one before."""
+    if len({len(values) for values in rounds.values()}) > 1:
+        raise ConfigError("all lists must be of the same length", "rounds")
+    for values in zip(*rounds.values(), strict=True):
+        fields = _set(fields, dict(zip(rounds, values, strict=True)))
+        yield RunConfig.parse(fields)
+        fields = fields | {"weights_from": {key: value for key, value in fields.items() if key not in SHARED}}
 
 
 def load_experiment(slug: str, config_dir: Path) -> tuple[Experiment, list[RunConfig]]:

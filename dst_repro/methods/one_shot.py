@@ -22,10 +22,8 @@ class OneShotParams(Params):
 class OneShot(Masked):
     """One-shot magnitude pruning before the first step (Han et al. 2015; Liu et al. 2019)
 
-    With `weights_from` a dense run it is the classical pipeline: train, prune the smallest magnitudes, fine-tune. With
-    `weights_from` another one-shot run, itself from another, it is iterative pruning: each round prunes what the one
-    before has left. A pruned weight is zero, so it is among the smallest of the next round. Without `weights_from` it
-    prunes the initial weights.
+    With `weights_from` a dense run it is the classical pipeline: train, prune the smallest magnitudes, fine-tune.
+    Without it, it prunes the initial weights.
     """
 
     def initial_masks(self) -> dict[str, Tensor]:

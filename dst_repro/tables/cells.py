@@ -90,18 +90,28 @@ def select(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]]) -> pd.DataFra
 
 
 def _varying(firsts: pd.DataFrame) -> dict[str, list[str]]:
-    """Method -> the fields in which its cells on one model differ, in the order of the columns."""
+    """Method -> the fields in which its cells on one model differ, in the order of the columns; those of the run that
+    they start from only where nothing else tells two cells apart.
+    """
     fields = [str(c) for c in firsts.columns if c not in RUNS.columns and c not in SILENT]
     found: dict[str, list[str]] = {}
     for (_, _, method), group in firsts.groupby(["dataset", "model", "method"]):
+        differ = [f for f in fields if group[f].map(plain).nunique() > 1]
+        own = [f for f in differ if not f.startswith("weights_from.")]
+        if not group[["density", *own]].map(plain).duplicated().any():
+            differ = own
         known = found.setdefault(str(method), [])
-        known += [f for f in fields if f not in known and group[f].map(plain).nunique() > 1]
+        known += [f for f in differ if f not in known]
     return found
 
 
 def _setting(first: pd.Series[Any], fields: Iterable[str]) -> str:
-    words = [f"{field.rpartition('.')[2]} {plain(first[field])}" for field in fields if plain(first[field])]
+    words = [f"{_word(field)} {plain(first[field])}" for field in fields if plain(first[field])]
     return ", ".join([w for w in (percent(first["density"]),) if w] + words)
+
+
+def _word(field: str) -> str:
+    return ("from " if field.startswith("weights_from.") else "") + field.rpartition(".")[2]
 
 
 def cells(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]] | None = None) -> list[Cell]:

@@ -100,6 +100,39 @@ def test_run_of_two_experiments_is_one_run(project: Project) -> None:
     assert {seeds for seeds, _ in suite.seed_sets} == {(0, 1), (0, 1, 2)}
 
 
+def test_rounds_are_a_chain(project: Project) -> None:
+    """The first starts from `weights_from`, each other from the one before; all are runs of the experiment."""
+    dense = {"method": "dense", "epochs": 5}
+    block = {
+        "set": {"method": "one-shot", "weights_from": dense},
+        "sweep": {"method_params.scope": ["global", "erk"]},
+        "rounds": {"density": [0.5, 0.2, 0.1], "epochs": [2, 1, 1]},
+    }
+    project.write(project.experiment, EXPERIMENT | {"sweep": {"seed": [0]}, "blocks": [block]})
+    suite = project.plan()
+    chains = [run for run in suite.runs.values() if run.density == 0.1]
+    for scope, last in zip(("global", "erk"), chains, strict=True):
+        stages = [(r.method, r.density, r.epochs, r.method_params) for r in [last, *last.ancestors]]
+        params = {"scope": scope}
+        assert stages == [
+            ("one-shot", 0.1, 1, params),
+            ("one-shot", 0.2, 1, params),
+            ("one-shot", 0.5, 2, params),
+            ("dense", None, 5, {}),
+        ]
+        assert {r.id for r in last.ancestors[:-1]} <= set(suite.members["grid"])
+    assert len(suite.runs) == 2 * 3 + 1
+    assert len(suite.members["grid"]) == 2 * 3
+
+
+def test_rounds_may_begin_at_the_initialisation(project: Project) -> None:
+    block = {"set": {"method": "one-shot"}, "rounds": {"density": [0.5, 0.2]}}
+    project.write(project.experiment, EXPERIMENT | {"sweep": {"seed": [0]}, "blocks": [block]})
+    first, second = project.plan().runs.values()
+    assert first.parent is None
+    assert second.parent == first
+
+
 def test_items_bring_their_experiments(project: Project) -> None:
     suite = project.plan(experiments=[], items=["article/table-*"])
     assert list(suite.items) == ["article/table-1", "article/table-2"]
@@ -136,6 +169,10 @@ def test_digest_goes_by_runs_and_what_is_said_of_them(project: Project) -> None:
         ),
         ({"sweep": {"seed": ["1E3"]}}, "sweep.seed: '1E3' is text to YAML, not a number; write 1.0e+3"),
         ({"sweep": {"seed": 0}}, "sweep.seed: "),
+        (
+            {"blocks": [{"rounds": {"density": [0.5], "epochs": [1, 2]}}]},
+            "block 1: rounds: all lists must be of the same length",
+        ),
     ],
 )
 def test_mistakes_in_an_experiment(project: Project, changes: dict[str, Any], message: str) -> None:

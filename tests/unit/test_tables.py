@@ -129,6 +129,16 @@ def test_settings_name_what_differs() -> None:
     assert [c.setting for c in only] == ["alpha 0.01", "10 %"]
 
 
+def test_settings_name_the_run_before_only_where_it_matters() -> None:
+    def rounds(density: float, before: float) -> dict[str, object]:
+        return run("imp", 0, 0.9, density=density, **{"weights_from.density": before})
+
+    first, second, other = rounds(0.5, 1.0), rounds(0.1, 0.5), rounds(0.1, 1.0)
+    assert [c.setting for c in cells(frames(first, second).runs)] == ["50 %", "10 %"]
+    known = cells(frames(first, second, other).runs)
+    assert [c.setting for c in known] == ["50 %, from density 1", "10 %, from density 0.5", "10 %, from density 1"]
+
+
 def test_where_keeps_what_has_no_value_and_refuses_unknown_fields() -> None:
     runs = frames(*SMALL).runs
     assert sorted(select(runs, {"density": [0.05]})["method"].unique()) == ["dense", "set"]
