@@ -5,6 +5,12 @@ All have 1x1 shortcuts with batch normalisation where the shape changes. They di
 
 from __future__ import annotations
 
+import functools
+import math
+from typing import Annotated
+
+import torch
+from pydantic import Field
 from torch import nn
 
 from dst_repro.models.base import Shape, WidthParams
@@ -12,11 +18,19 @@ from dst_repro.models.resnet import Plan, fan_out
 from dst_repro.registry import models
 
 
-def fan_in(network: nn.Module) -> None:
-    """Convolutions and the last layer are N(0, 2 / fan_in); the last bias is torch's default."""
+class ScaledParams(WidthParams):
+    scaled_for: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The density for which the network starts with larger weights: their variance is divided by it."""
+
+
+def fan_in(network: nn.Module, density: float = 1.0) -> None:
+    """Convolutions and the last layer are N(0, 2 / (density * fan_in)); the last bias is torch's default."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            if density < 1:
+                with torch.no_grad():
+                    module.weight.div_(math.sqrt(density))
 
 
 def fan_out_and_small(network: nn.Module) -> None:
@@ -28,14 +42,15 @@ def fan_out_and_small(network: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-@models.register("resnet-56", WidthParams)
-def resnet_56(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
+@models.register("resnet-56", ScaledParams)
+def resnet_56(shape: Shape, classes: int, params: ScaledParams) -> nn.Module:
     """ResNet-56: 855,770 parameters on 3x32x32, 851,504 of them weights.
 
     861,620 parameters on 3x32x32 with 100 classes, 857,264 of them weights. As Fantastic Weights has it (Nowak et al.
-    2023): weights are N(0, 2 / fan_in).
+    2023): weights are N(0, 2 / fan_in), or for static masks also scaled by the density.
     """
-    return Plan("BasicBlock", (16, 32, 64), (9, 9, 9), fan_in).build("resnet-56", shape, classes, params.width)
+    start = functools.partial(fan_in, density=params.scaled_for)
+    return Plan("BasicBlock", (16, 32, 64), (9, 9, 9), start).build("resnet-56", shape, classes, params.width)
 
 
 @models.register("resnet-32", WidthParams)
