@@ -79,5 +79,7 @@ models = Registry("model", "dst_repro.models")
 datasets = Registry("dataset", "dst_repro.data")
 plots = Registry("plot", "dst_repro.plots")
 tables = Registry("table", "dst_repro.tables")
+drops = Registry("prune rule", "dst_repro.sparsity")
+grows = Registry("growth rule", "dst_repro.sparsity")
 
-ALL = {r.kind: r for r in (methods, models, datasets, plots, tables)}
+ALL = {r.kind: r for r in (methods, models, datasets, plots, tables, drops, grows)}

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Timing
 from dst_repro.registry import methods
-from dst_repro.sparsity.criteria import GrowBy
+from dst_repro.sparsity.growth import GrowBy
 
 
 class RigLParams(DropAndGrowParams):

@@ -13,8 +13,8 @@ from dst_repro.methods.base import Context
 from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Momentum, Period, Rate, TrainingShare
 from dst_repro.registry import methods
 from dst_repro.sparsity.apportion import Excess
-from dst_repro.sparsity.criteria import GrowBy
 from dst_repro.sparsity.distribution import Distribution
+from dst_repro.sparsity.growth import GrowBy
 from dst_repro.sparsity.redistribution import Redistribution
 from dst_repro.sparsity.schedule import DECAYS
 

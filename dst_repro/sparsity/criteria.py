@@ -1,113 +1,164 @@
-"""What is dropped and what is grown: scores of a layer's weights, as pure functions, and how many of them go."""
+"""What is dropped: scores of a layer's weights, as pure functions of a `View`, and which of the weights go by them.
+
+A new criterion is a function with `@drop("slug")`; whatever names criteria finds it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from dst_repro.sparsity.masks import highest, lowest, random_among
+from dst_repro.registry import drops
+from dst_repro.sparsity.selection import (
+    Select,
+    lowest_of_all,
+    nearest_zero_of_both_signs,
+    nearest_zero_of_each_sign,
+    negatives_but_the_largest,
+)
+from dst_repro.sparsity.view import Named, View
 
-DropBy = Literal["magnitude", "each-sign", "random"]
-GrowBy = Literal["random", "gradient", "momentum"]
-
-
-class View(Protocol):
-    """What a criterion may read of one layer. Tensors have the weight's shape."""
-
-    @property
-    def weight(self) -> Tensor: ...
-
-    @property
-    def gradient(self) -> Tensor:
-        """The dense gradient of the current batch."""
-
-    @property
-    def momentum(self) -> Tensor:
-        """The optimiser's smoothed gradient."""
-
-    @property
-    def rng(self) -> torch.Generator:
-        """A CPU generator for this layer, this update and this use."""
-
+DropBy = Annotated[str, Named(drops)]
 
 Score = Callable[[View], Tensor]
-Count = Callable[[int], int]
-"""Of so many weights, how many go."""
+EPS = 1e-8
+"""Keeps a quotient finite."""
 
 
-def value(layer: View) -> Tensor:
-    return layer.weight
+@dataclass(eq=False)
+class Drop:
+    """A prune criterion: a score, the lowest of which go, and what the engine must know of it."""
+
+    score: Score
+    select: Select = lowest_of_all
+    """Which of the candidates go by their scores."""
+    reads_gradient: bool = False
+    smoothed: bool = False
+    """Whether the score is averaged over the steps since the previous update."""
+    reads_signs: bool = False
+    released: Score | None = None
+    """The score as the code of Nowak et al. (2023) computes it, where float32 orders it differently."""
+
+    def __post_init__(self) -> None:
+        self.__doc__, self.__module__ = self.score.__doc__, self.score.__module__  # as registries show it
 
 
+def drop(
+    slug: str,
+    *,
+    select: Select = lowest_of_all,
+    reads_gradient: bool = False,
+    smoothed: bool = False,
+    reads_signs: bool = False,
+    released: Score | None = None,
+) -> Callable[[Score], Score]:
+    """Decorator of a score (the fields of `Drop` as keywords). The first line of its docstring is its title."""
+
+    def add(score: Score) -> Score:
+        drops.register(slug)(Drop(score, select, reads_gradient, smoothed, reads_signs, released))
+        return score
+
+    return add
+
+
+def criterion(slug: str) -> Drop:
+    """The registered criterion; `ConfigError` names the near misses."""
+    found: Drop = drops[slug].object
+    return found
+
+
+@drop("magnitude")
 def magnitude(layer: View) -> Tensor:
+    """abs(w)"""
     return layer.weight.abs()
 
 
-def gradient(layer: View) -> Tensor:
-    """|dL/dw| (Evci et al. 2020, algorithm 1)."""
-    return layer.gradient.abs()
+@drop("each-sign", select=nearest_zero_of_each_sign)
+def each_sign(layer: View) -> Tensor:
+    """w: nearest zero among the positive and among the negative, each sign by its own count (SET)"""
+    return layer.weight
 
 
-def momentum(layer: View) -> Tensor:
-    """The size of the smoothed gradient (Dettmers and Zettlemoyer 2019)."""
-    return layer.momentum.abs()
+@drop("each-sign-equal", select=nearest_zero_of_both_signs)
+def each_sign_equal(layer: View) -> Tensor:
+    """w: nearest zero of either sign, as many positive as negative ones (SET in Nowak et al. 2023)"""
+    return layer.weight
 
 
+@drop("each-sign-released", select=negatives_but_the_largest)
+def each_sign_released(layer: View) -> Tensor:
+    """w: positive nearest zero, and nearly all negative whatever the rate (SET as released by Nowak et al. 2023)"""
+    return layer.weight
+
+
+@drop("mest", reads_gradient=True)
+def mest(layer: View) -> Tensor:
+    """abs(w) + gamma * abs(g) (MEST)"""
+    return layer.weight.abs() + layer.gamma * layer.gradient.abs()
+
+
+@drop("snip", reads_gradient=True, released=lambda layer: snip(layer) + 1e-5)
+def snip(layer: View) -> Tensor:
+    """abs(w * g) (SNIP)"""
+    return (layer.weight * layer.gradient).abs()
+
+
+@drop("taylor", reads_gradient=True)
+def taylor(layer: View) -> Tensor:
+    """(w * g)^2: a weight's share in the loss, to first order"""
+    return (layer.weight * layer.gradient).square()
+
+
+@drop("sensitivity", reads_gradient=True, released=lambda layer: sensitivity(layer) + 1)
+def sensitivity(layer: View) -> Tensor:
+    """abs(g) / (abs(w) + 1e-8)"""
+    return layer.gradient.abs() / (layer.weight.abs() + EPS)
+
+
+@drop("reciprocal-sensitivity", reads_gradient=True, released=lambda layer: reciprocal_sensitivity(layer) + 1)
+def reciprocal_sensitivity(layer: View) -> Tensor:
+    """abs(w) / (abs(g) + 1e-8)"""
+    return layer.weight.abs() / (layer.gradient.abs() + EPS)
+
+
+@drop("gradient-step", reads_gradient=True, released=lambda layer: (layer.weight - layer.gradient).abs())
+def gradient_step(layer: View) -> Tensor:
+    """abs(w - gamma * g): the magnitude after a step"""
+    return (layer.weight - layer.gamma * layer.gradient).abs()
+
+
+@drop("running-magnitude", smoothed=True)
+def running_magnitude(layer: View) -> Tensor:
+    """abs(w), averaged over the steps since the previous update"""
+    return layer.weight.abs()
+
+
+@drop("running-snip", reads_gradient=True, smoothed=True)
+def running_snip(layer: View) -> Tensor:
+    """abs(w * g), averaged over the steps since the previous update"""
+    return (layer.weight * layer.gradient).abs()
+
+
+@drop("sign-flip", reads_signs=True)
+def sign_flip(layer: View) -> Tensor:
+    """abs(w), but first those whose sign is another than after the previous update
+
+    Deep R's rule as a score. A weight that was zero then, as a grown one is, has flipped to neither sign. Of the
+    flipped, too, the smallest go first: -1 / abs(w) is negative, and rises with abs(w).
+    """
+    size = layer.weight.abs()
+    return torch.where(layer.weight.sign() * layer.signs < 0, -1 / size, size)
+
+
+@drop("random")
 def random(layer: View) -> Tensor:
-    """Uniform in [0, 1), in double precision: without ties, and comparable between layers."""
+    """Uniform in [0, 1), in double precision: without ties, and comparable between layers"""
     numbers = torch.rand(layer.weight.shape, generator=layer.rng, dtype=torch.float64)
     return numbers.to(layer.weight.device)
-
-
-def lowest_of_all(score: Tensor, among: Tensor, count: Count) -> Tensor:
-    """Boolean mask of the lowest scores among the candidates."""
-    return lowest(score, among, count(int(among.sum())))
-
-
-def nearest_zero_of_each_sign(weight: Tensor, among: Tensor, count: Count) -> Tensor:
-    """Boolean mask of the positive weights nearest zero, the negative ones nearest zero, each sign by its own count,
-    and all that are exactly zero (Mocanu et al. 2018, algorithm 1).
-    """
-    chosen = among & (weight == 0)
-    for sign in (among & (weight > 0), among & (weight < 0)):
-        chosen |= lowest(weight.abs(), sign, count(int(sign.sum())))
-    return chosen
-
-
-class Drop(NamedTuple):
-    """A prune criterion: a score, and which of the candidates go by it."""
-
-    score: Score
-    select: Callable[[Tensor, Tensor, Count], Tensor] = lowest_of_all
-
-
-DROP: dict[str, Drop] = {
-    "magnitude": Drop(magnitude),
-    "each-sign": Drop(value, nearest_zero_of_each_sign),
-    "random": Drop(random),
-}
-
-
-Grow = Callable[[View, Tensor, int], Tensor]
-"""A growth criterion: (layer, free positions, n) -> boolean mask of n of them."""
-
-
-def highest_by(score: Score) -> Grow:
-    return lambda layer, free, n: highest(score(layer), free, n)
-
-
-def anywhere(layer: View, free: Tensor, n: int) -> Tensor:
-    return random_among(free, n, layer.rng)
-
-
-GROW: dict[str, Grow] = {
-    "random": anywhere,
-    "gradient": highest_by(gradient),
-    "momentum": highest_by(momentum),
-}
 
 
 def pooled(

@@ -31,9 +31,9 @@ DECAYS: dict[str, Callable[[float, int, int], float]] = {
 }
 
 
-def cubic_sparsity(final: float, step: int, begin: int, end: int) -> float:
-    """s_f - s_f * (1 - (t - t0) / (t1 - t0))^3 between the two steps (Zhu and Gupta 2017, eq. 1, s_i = 0)."""
+def cubic_sparsity(final: float, step: int, begin: int, end: int, initial: float = 0.0) -> float:
+    """s_f + (s_i - s_f) * (1 - (t - t0) / (t1 - t0))^3 between the two steps (Zhu and Gupta 2017, eq. 1)."""
     if step < begin:
-        return 0.0
+        return initial
     progress = 1.0 if end <= begin else min(1.0, (step - begin) / (end - begin))
-    return final - final * (1 - progress) ** 3
+    return final - (final - initial) * (1 - progress) ** 3

@@ -65,7 +65,7 @@ def test_what_is_left_of_a_module() -> None:
 def test_closure_of_rigl_has_its_bases_and_no_other_method() -> None:
     found = closure("dst_repro.methods.rigl")
     methods = {name for name in found if name.startswith("dst_repro.methods.")}
-    assert methods == {f"dst_repro.methods.{name}" for name in ("rigl", "drop_and_grow", "masked", "base")}
+    assert methods == {f"dst_repro.methods.{name}" for name in ("rigl", "drop_and_grow", "scored", "masked", "base")}
     assert {f"dst_repro.sparsity.{name}" for name in ("masks", "schedule", "distribution")} <= found
 
 
