@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,9 +14,15 @@ from scipy.special import lambertw
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dst_repro import record
 from dst_repro.config import RunConfig
-from dst_repro.methods.base import Layer
+from dst_repro.data.base import load
+from dst_repro.errors import ConfigError
+from dst_repro.methods.base import Layer, maskable
+from dst_repro.registry import models
+from dst_repro.training.loop import Trainer
 from dst_repro.training.optimisation import build_optimizer
+from dst_repro.training.run import train, train_missing
 from tests.conftest import MethodFactory, RunFactory, TrainerFactory
 
 
@@ -176,21 +185,111 @@ def test_step_equals_autograd_of_the_whole_objective(
         assert torch.allclose(method.thresholds[name].grad, limits[name].grad, rtol=1e-6, atol=1e-9), name
 
 
-def test_without_pull_and_far_from_thresholds_it_is_dense_training(trainer: TrainerFactory, digits: Any) -> None:
+def surrogate(x: Tensor) -> Tensor:
+    """The integral of H from -1 on, by hand: 0 to 0.24 at -0.4, 0.72 at 0, 1.2 at 0.4, and 1.44 from 1 on."""
+    inner = 0.72 + 2 * x - 2 * x * x.abs()
+    tail = torch.where(x < 0, 0.4 * (x + 1), 1.44 - 0.4 * (1 - x))
+    return torch.where(x.abs() <= 0.4, inner, tail).clamp(0.0, 1.44)
+
+
+@pytest.mark.parametrize("granularity", ["neuron", "layer", "weight"])
+def test_gradients_are_differences_of_a_smooth_objective(build: MethodFactory, granularity: str) -> None:
+    """A loss that is linear in the masked weights, S replaced by the integral of H: central differences in float64.
+
+    Those of thresholds, regularisation included, are the gradient. Those of weights have the surrogate where the
+    gradient has the mask.
+    """
+    rng = torch.Generator().manual_seed(2)
+    model = nn.Sequential(nn.Linear(6, 5, bias=False)).double()
+    method = build(model, "dst", method_params={"alpha": 0.3, "granularity": granularity})
+    weight, threshold = model[0].weight_orig, model[0].threshold
+    x, above = (torch.randn(n, generator=rng, dtype=torch.float64) for n in (6, 5))
+    with torch.no_grad():
+        weight.copy_(torch.randn(5, 6, generator=rng, dtype=torch.float64))
+        threshold.copy_(0.6 + 0.2 * torch.rand(threshold.shape, generator=rng, dtype=torch.float64))
+    (model(x) @ above).backward()
+    method.after_backward(0)
+    w, t = weight.detach().clone(), threshold.detach().clone()
+    g = above[:, None] * x
+
+    def limit(t: Tensor) -> Tensor:
+        return t if granularity == "weight" else t.view(-1, 1)
+
+    def objective(w: Tensor, t: Tensor) -> Tensor:
+        return (g * w * surrogate(w.abs() - limit(t))).sum() + 0.3 * torch.exp(-t).sum()
+
+    q = w.abs() - limit(t)
+    assert float((q.abs() - 1).abs().min()) > 1e-4, "H jumps there"
+    for low, high in ((-1, -0.4), (-0.4, 0), (0, 0.4), (0.4, 1), (1, 9)):
+        assert bool(((low < q) & (q < high)).any()), "every branch of H"
+    structure = differences(lambda v: objective(v, t), w) - g * surrogate(q)
+    torch.testing.assert_close(weight.grad, g * (q >= 0) + structure, rtol=0, atol=1e-6)
+    torch.testing.assert_close(threshold.grad, differences(lambda v: objective(w, v), t), rtol=0, atol=1e-6)
+
+
+def differences(function: Any, at: Tensor, step: float = 1e-5) -> Tensor:
+    """Central ones, one for each element of `at`."""
+    found = torch.empty_like(at)
+    for i in range(at.numel()):
+        move = torch.zeros_like(at)
+        move.view(-1)[i] = step
+        found.view(-1)[i] = (function(at + move) - function(at - move)) / (2 * step)
+    return found
+
+
+def test_a_pruned_weight_recovers_in_training(build: MethodFactory, tiny: RunFactory) -> None:
+    """Of 0.3 and 0.9 under t = 0.5 the first is pruned; the loss is minus their sum, so that G = -1.
+
+    H(-0.2) = 1.2 and H(0.4) = 0.4. Gradients: -0.3 * 1.2 = -0.36 and -1 - 0.9 * 0.4 = -1.36, of t 0.36 + 0.36 = 0.72.
+    With a learning rate of 0.5 that leaves 0.48 and 1.58 under t = 0.14.
+    """
+    model = nn.Sequential(nn.Linear(2, 1, bias=False))
+    method = with_thresholds(build, model, 0.5, method_params={"alpha": 0.0})
+    with torch.no_grad():
+        model[0].weight_orig.copy_(torch.tensor([[0.3, 0.9]]))
+    optimizer = build_optimizer(tiny("dst", method_params={"alpha": 0.0}), method.param_groups(model, 0.0))
+    for group in optimizer.param_groups:
+        group["lr"] = 0.5
+    out = model(torch.ones(2))
+    assert float(out.detach()) == pytest.approx(0.9)
+    assert method.masks()["0"].tolist() == [[False, True]]
+    (-out).sum().backward()
+    method.after_backward(0)
+    optimizer.step()
+    assert model[0].weight_orig.detach().flatten().tolist() == pytest.approx([0.48, 1.58])
+    assert float(model[0].threshold.detach()) == pytest.approx(0.14)
+    assert method.masks()["0"].tolist() == [[True, True]]
+    assert float(model(torch.ones(2)).detach()) == pytest.approx(0.48 + 1.58)
+
+
+@pytest.mark.parametrize("model", ["lenet-300-100", "lenet-5-caffe", "wrn-16-8", "lstm-a"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_without_pull_and_far_from_thresholds_it_is_dense_training(
+    tiny: RunFactory, model: str, optimizer: str
+) -> None:
     """alpha = 0 and t = -5 < -1 - max|w|: the mask is full and H is 0, so every bit is that of dense training."""
-    dense, dst = trainer("dense", weight_decay=1e-3), trainer("dst", method_params={"alpha": 0.0}, weight_decay=1e-3)
+    fields = {
+        "model": model,
+        "model_params": {"width": 0.0625} if model == "wrn-16-8" else {},
+        "dataset_params": {"size": 28},
+        "optimizer": optimizer,
+        "learning_rate": 0.05 if optimizer == "sgd" else 1e-3,
+        "weight_decay": 1e-3,
+    }
+    runs = tiny("dense", **fields), tiny("dst", **fields, method_params={"alpha": 0.0})
+    data = load(runs[0])
+    dense, dst = (Trainer(run, data, torch.device("cpu")) for run in runs)
     for module in dst.method.modules.values():
         nn.init.constant_(module.threshold, -5.0)
     for step in range(5):
-        index = slice(64 * step, 64 * step + 64)
-        losses = [
-            t._step(step, digits.batch(digits.train.images[index]), digits.train.labels[index]) for t in (dense, dst)
-        ]
+        index = slice(16 * step, 16 * step + 16)
+        batch = data.batch(data.train.images[index]), data.train.labels[index]
+        losses = [t._step(step, *batch) for t in (dense, dst)]
         assert torch.equal(*losses)
-    for name, parameter in dense.model.named_parameters():
-        other = dst.model.get_parameter(name.replace("weight", "weight_orig"))
-        assert torch.equal(parameter, other), name
-    assert torch.equal(dst.model.fc1.threshold.detach(), torch.full((300,), -5.0))
+    plain = dst.method.network(dst.model)
+    for name, value in dense.method.network(dense.model).items():
+        assert torch.equal(value, plain[name]), name
+    assert all(bool((module.threshold == -5).all()) for module in dst.method.modules.values())
 
 
 def iterate(build: MethodFactory, tiny: RunFactory, steps: int, **fields: Any) -> Tensor:
@@ -239,3 +338,79 @@ def test_counts_of_every_layer(build: MethodFactory) -> None:
         model[2].weight_orig.copy_(torch.tensor([[0.5, -0.5, 0.1, 0.0], [1.0, 1.0, -1.0, 2.0]]))
         model[2].threshold.copy_(torch.tensor([0.2, 3.0]))
     assert method.layers() == {"0": Layer(8, 4), "2": Layer(8, 2)}
+
+
+PUBLISHED = {  # weights and thresholds: (input, weights, output neurons and filters)
+    "lenet-300-100": ((1, 28, 28), 266_200, 410),
+    "lenet-5-caffe": ((1, 28, 28), 430_500, 580),
+    "lstm-a": ((1, 28, 28), 210_944, 2_048),
+    "lstm-b": ((1, 28, 28), 815_104, 4_096),
+    "vgg-16": ((3, 32, 32), 14_977_728, 4_746),
+    "wrn-16-8": ((3, 32, 32), 10_954_160, 4_506),
+    "wrn-16-10": ((3, 32, 32), 17_107_632, 5_626),
+    "wrn-28-8": ((3, 32, 32), 23_340_464, 8_090),
+}
+"""The paper's networks, whose remaining ratios have these denominators."""
+
+
+@pytest.mark.parametrize("slug", PUBLISHED)
+def test_denominators_of_the_papers_networks(build: MethodFactory, slug: str) -> None:
+    shape, weights, thresholds = PUBLISHED[slug]
+    model = models[slug].object(shape, 10, models[slug].params())
+    method: Any = build(model, "dst", method_params={"alpha": 1e-3})
+    assert sum(layer.numel for layer in method.layers().values()) == weights
+    assert sum(layer.kept for layer in method.layers().values()) == weights  # t = 0
+    assert sum(threshold.numel() for threshold in method.thresholds.values()) == thresholds
+
+
+def any_network(slug: str) -> nn.Module:
+    """A tenth as wide where that can be, on the smallest input that it takes."""
+    entry = models[slug]
+    params = entry.params(**({"width": 0.1} if "width" in entry.params.model_fields else {}))
+    for shape in [(channels, edge, edge) for edge in (8, 16, 28, 32, 64) for channels in (1, 3)]:
+        with contextlib.suppress(ConfigError):
+            built: nn.Module = entry.object(shape, 10, params)
+            return built
+    raise AssertionError(f"{slug} takes none of these images")
+
+
+@pytest.mark.parametrize("slug", sorted(models.discover()))
+def test_counts_of_layers_sum_to_those_of_every_model(build: MethodFactory, slug: str) -> None:
+    """The first neuron or filter of each layer loses all its weights, the others none."""
+    model = any_network(slug)
+    shapes = {name: tuple(module.weight.shape) for name, module in maskable(model).items()}
+    method: Any = build(model, "dst", method_params={"alpha": 1e-3})
+    with torch.no_grad():
+        for threshold in method.thresholds.values():
+            threshold[0] = 100.0
+    layers = method.layers()
+    assert {name: layer.numel for name, layer in layers.items()} == {n: math.prod(s) for n, s in shapes.items()}
+    assert {name: layer.kept for name, layer in layers.items()} == {
+        name: math.prod(s) - math.prod(s[1:]) for name, s in shapes.items()
+    }
+    assert sum(layer.numel for layer in layers.values()) == sum(w.numel() for w in method.weights.values())
+
+
+@pytest.mark.parametrize(("fidelity", "resets"), [("paper", 22 + 23), ("released", 22 + 1 + 22 + 1)])
+def test_the_record_has_the_number_of_resets(tiny: RunFactory, results: Path, fidelity: str, resets: int) -> None:
+    """lr * alpha = 1: one step lifts a threshold from 0 above all weights, and the next pass resets it.
+
+    Two epochs of 23 steps. The very first pass finds thresholds of 0. So does, in the released version, the first pass
+    of the second epoch, since the evaluation before it has reset them.
+    """
+    run = tiny("dst", method_params={"alpha": 1e4}, learning_rate=1e-4, fidelity=fidelity)
+    done = train(run, results)
+    assert done.status == "finished"
+    assert done.events["resets"] == {"fc1": resets, "fc2": resets, "fc3": resets}
+    assert record.read(results, run.id) == done
+
+
+def test_a_run_that_diverges_says_so_and_the_others_go_on(tiny: RunFactory, results: Path) -> None:
+    fine = {"method_params": {"alpha": 1e-3}}
+    runs = [tiny("dst", **fine, learning_rate=rate, epochs=1) for rate in (1e20, 0.05)]
+    broken, whole = train_missing(runs, results, "keep")
+    assert [broken.status, whole.status] == ["diverged", "finished"]
+    assert re.fullmatch(r"the loss became (nan|inf) at step \d+", broken.reason or "")
+    assert broken.metrics is None
+    assert set(broken.events["resets"]) == {"fc1", "fc2", "fc3"}
+    assert record.read(results, broken.id) == broken
