@@ -17,6 +17,7 @@ from dst_repro.plots import style
 from dst_repro.registry import plots
 from dst_repro.sparsest import with_sparsest
 from dst_repro.stats import summarise
+from dst_repro.tables import fields
 from dst_repro.tables.cells import Beside, Cell, cells
 
 Selection = Literal["last", "best_on_validation", "best_on_test", "sparsest"]
@@ -82,19 +83,9 @@ def _name(params: AgainstParams) -> str:
 
 def _ours(cell: Cell, params: AgainstParams) -> list[dict[str, Any]]:
     common = {"dataset": cell.dataset, "model": cell.model, "method": cell.method, "setting": cell.setting,
-              "cell": cell.id, "source": "ours", "x": _x(cell, params.parameter), "planned": cell.planned}  # fmt: skip
+              "cell": cell.id, "source": "ours", "x": fields.number(cell, params.parameter), "planned": cell.planned}  # fmt: skip
     found = {metric: summarise(100 * cell.finished[f"{params.selection}.{metric}"]) for metric in METRICS}
     return [common | {"metric": metric, "mean": s.mean, "std": s.std, "n": s.n} for metric, s in found.items() if s.n]
-
-
-def _x(cell: Cell, parameter: str) -> float | None:
-    value = cell.runs[parameter].iloc[0] if parameter in cell.runs else None
-    if value is None or value != value:
-        return None
-    try:
-        return float(value) * (100 if parameter == "density" else 1)
-    except ValueError:
-        raise UserError(f"against-parameter: {parameter} is '{value}', which is no number") from None
 
 
 def _printed(params: AgainstParams) -> Iterator[dict[str, Any]]:

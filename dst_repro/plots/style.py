@@ -27,6 +27,11 @@ DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
 STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
 KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum")
 """Methods that share no colour. Any other method takes the colour and the marker that its slug hashes to."""
+CRITERIA = {
+    "magnitude": ("#0072b2", "o"), "each-sign": ("#009e73", "s"), "mest": ("#e69f00", "^"), "snip": ("#d55e00", "v"),
+    "reciprocal-sensitivity": ("#cc79a7", "D"), "sensitivity": ("#6a3d9a", "X"), "random": ("#7f7f7f", "P"),
+}  # fmt: skip
+"""Prune criteria that share no colour, in the order of legends. None has that of static, which stands beside them."""
 
 RC: Any = {
     **sns.plotting_context("paper", rc={
@@ -78,10 +83,14 @@ class Look(NamedTuple):
 
 def colour(method: str) -> str:
     """Black for dense, else a fixed colour: it does not depend on which other methods are drawn, or exist."""
+    if method in CRITERIA:
+        return CRITERIA[method][0]
     return "#000000" if method == "dense" else COLOURS[_place(method, "colour") % len(COLOURS)]
 
 
 def marker(method: str) -> str:
+    if method in CRITERIA:
+        return CRITERIA[method][1]
     return MARKERS[_place(method, "marker") % len(MARKERS)]
 
 
@@ -89,6 +98,21 @@ def _place(method: str, what: str) -> int:
     if method in KNOWN:
         return KNOWN.index(method)
     return int.from_bytes(hashlib.sha256(f"{what} {method}".encode()).digest()[:4])
+
+
+def treatments(shown: Iterable[str]) -> dict[str, Look]:
+    """Methods and criteria side by side: dense and static first, in strokes of their own, then the criteria.
+
+    Densities are no names but have an order, and so have their colours.
+    """
+    names = set(shown)
+    own: dict[str, Any] = {"dense": (0, (2, 1)), "static": (0, (1, 1))}
+    places = {name: place for place, name in enumerate((*own, *CRITERIA))}
+    densities = {name: float(name.removesuffix(" %")) for name in names if name.endswith(" %")}
+    palette = sns.color_palette("viridis", len(densities)).as_hex()
+    shades = dict(zip(sorted(densities, key=lambda name: densities[name]), palette, strict=True))
+    ordered = sorted(names, key=lambda name: (places.get(name, len(places)), densities.get(name, 0), name))
+    return {name: Look(shades.get(name, colour(name)), marker(name), own.get(name, "-"), name) for name in ordered}
 
 
 def looks(frame: pd.DataFrame) -> dict[tuple[str, str], Look]:
@@ -138,6 +162,15 @@ def log_percent(axes: Axes, axis: str = "y") -> None:
     which.set_major_locator(LogLocator(subs=(1, 2, 5)))
     which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     which.set_minor_formatter(NullFormatter())
+
+
+def log_numbers(axes: Axes) -> None:
+    """A logarithmic x axis with plain numbers: at 1, 2 and 5, or at powers of ten over more than two decades."""
+    axes.set_xscale("log")
+    low, high = axes.dataLim.intervalx
+    axes.xaxis.set_major_locator(LogLocator(subs=(1,) if high > 100 * low else (1, 2, 5)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def whole_numbers(axes: Axes) -> None:

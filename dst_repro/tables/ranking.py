@@ -52,10 +52,11 @@ def ranked(frames: Frames, params: RankingParams) -> pd.DataFrame:
                             "choose by `where` or name the field in which they differ in `blocks`")  # fmt: skip
         votes[treatment] = value
     rows: list[dict[str, Any]] = []
-    for group, blocks in sorted(groups.items(), key=lambda item: (">" in item[0], item[0])):
-        found = rank(pd.DataFrame.from_dict(blocks, orient="index").sort_index(axis=1))
+    for group in sorted(groups, key=lambda name: (">" in name, not name.startswith("random growth"), name)):
+        found = rank(pd.DataFrame.from_dict(groups[group], orient="index").sort_index(axis=1))
         common = {"group": group, **{name: getattr(found, name) for name in LONG if name in found._fields}}
-        rows += [common | {"treatment": name, "rank": value, "p": found.p[name]} for name, value in found.ranks.items()]
+        each = zip(found.ranks.index, found.ranks, found.p, strict=True)
+        rows += [common | {"treatment": name, "rank": mean, "p": p} for name, mean, p in each]
     return pd.DataFrame(rows, columns=LONG)
 
 
@@ -95,8 +96,8 @@ def _group(cell: Cell, params: RankingParams) -> str:
     return ", ".join(filter(None, words))
 
 
-HEADS = ["average rank", "blocks", "left out", "Friedman", "p", "Iman-Davenport", "p", "critical difference",
-         "p, against the best"]  # fmt: skip
+HEADS = ["average rank", "blocks", "left out", "Friedman", "Friedman, p", "Iman-Davenport", "Iman-Davenport, p",
+         "critical difference", "against the best, p"]  # fmt: skip
 
 
 @tables.register("ranking", RankingParams)

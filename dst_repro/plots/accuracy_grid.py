@@ -1,0 +1,109 @@
+"""Accuracy against a field of the configuration, such as the density: one line a criterion, rows and columns by more."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dst_repro.aggregate import Frames
+from dst_repro.errors import UserError
+from dst_repro.plots import style
+from dst_repro.plots.curves import COUNTS
+from dst_repro.registry import plots
+from dst_repro.stats import summarise
+from dst_repro.tables import fields
+from dst_repro.tables.cells import Cell, Selected, cells
+
+EPOCHS = {"last": "last epoch", "best_on_validation": "best on validation", "best_on_test": "best on test"}
+COLUMNS = [*style.CELL, "column", "row", "line", "x", *COUNTS]
+
+
+class GridParams(Selected):
+    x: str = "density"
+    """The field on the x axis: the target density, or a parameter such as `method_params.update_period`."""
+    line: str = "method_params.drop"
+    """The field that tells lines apart. A cell without it is a line of its method."""
+    row: str | None = "method_params.grow"
+    """The field of which each value has a row of panels."""
+    column: str | None = None
+    """The field of which each value has a column of panels, for each data set and model. A cell without a value for
+    rows or columns, as static and dense ones, stands in all of them."""
+    selection: Literal["last", "best_on_validation", "best_on_test"] = "last"
+    """The epoch by which a run is judged."""
+
+
+@plots.register("accuracy-grid", GridParams)
+class AccuracyGrid:
+    """Accuracy against density or a parameter, a line a criterion, in rows and columns of panels"""
+
+    @staticmethod
+    def frame(frames: Frames, params: GridParams) -> pd.DataFrame:
+        """One row a cell: mean, std, lowest and highest seed in percent. Cells without `x` are levels across."""
+        rows = [_row(cell, params) for cell in cells(frames.runs, params.where) if len(cell.finished)]
+        frame = pd.DataFrame(rows, columns=COLUMNS)
+        twice = frame[frame.duplicated(["dataset", "model", "column", "row", "line", "x"])]
+        if len(twice):
+            first = twice.iloc[0]
+            raise UserError(f"accuracy-grid: two cells are '{first['line']}' at {params.x} {first['x']:g}: "
+                            "choose by `where`, or name the field in which they differ in `row` or `column`")  # fmt: skip
+        return frame.reset_index(drop=True)
+
+    @staticmethod
+    def figure(frame: pd.DataFrame, params: GridParams) -> Figure:
+        down = _values(frame, "row")
+        across = [(title, column, rows) for title, rows in style.facets(frame) for column in _values(rows, "column")]
+        looks = style.treatments(frame["line"])
+        panels = [(row, title, column, rows) for row in down for title, column, rows in across]
+        lying = len(across) == 1  # a single column of panels is laid down
+        shape = (1, len(down)) if lying else (len(down), len(across))
+        width = style.WIDTH if len(panels) > 1 else style.WIDTH / 2 + 0.3
+        figure = Figure(figsize=(width, 0.8 + (1.6 if shape[1] > 2 else 1.9) * shape[0]))
+        grid = figure.subplots(*shape, squeeze=False, sharex="col", sharey=True if lying else "col")
+        for number, ((row, title, column, rows), axes) in enumerate(zip(panels, grid.flat, strict=True)):
+            _draw(axes, rows[rows["row"].isin([row, ""]) & rows["column"].isin([column, ""])], looks)
+            if lying or number < len(across):
+                axes.set_title(", ".join(filter(None, [title, column, row if lying else ""])))
+            if number % shape[1] == 0:
+                axes.set_ylabel("\n".join(filter(None, ["" if lying else row, "test accuracy (%)"])))
+        for axes in grid[-1]:
+            axes.set_xlabel("density (%)" if params.x == "density" else params.x.rpartition(".")[2].replace("_", " "))
+        style.legend(figure, [look.line() for look in looks.values()])
+        return figure
+
+
+def _row(cell: Cell, params: GridParams) -> dict[str, Any]:
+    found = 100 * cell.finished[f"{params.selection}.test_accuracy"].dropna()
+    summary = summarise(found)
+    place = {
+        key: fields.heading(name, fields.text(cell, name)) if name else ""
+        for key, name in (("column", params.column), ("row", params.row))
+    }
+    return {
+        "dataset": cell.dataset, "model": cell.model, "method": cell.method, "setting": cell.setting, "cell": cell.id,
+        **place, "line": fields.treatment(cell, params.line), "x": fields.number(cell, params.x),
+        "mean": summary.mean, "std": summary.std, "low": found.min(), "high": found.max(), "n": summary.n,
+        "planned": cell.planned,
+    }  # fmt: skip
+
+
+def _values(frame: pd.DataFrame, name: str) -> list[str]:
+    """The values that have panels of their own: random growth first, densities rising, else in the frame's order."""
+    words = [str(word) for word in frame[name].unique() if word]
+    densities = {word: float(word.removesuffix(" %")) for word in words if word.endswith(" %")}
+    return sorted(words, key=lambda word: (word != "random growth", densities.get(word, 0))) or [""]
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
+    for name, look in looks.items():
+        points = rows[rows["line"] == name]
+        for mean, std in points.loc[points["x"].isna(), ["mean", "std"]].itertuples(index=False, name=None):
+            style.level(axes, mean, std, look)
+        line = points.dropna(subset=["x"]).sort_values("x")
+        if len(line):
+            style.spread(axes, line, "x", look.colour)
+            axes.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.stroke,
+                      markersize=3)  # fmt: skip
+            style.log_numbers(axes)
