@@ -13,7 +13,7 @@ from torch import Tensor
 from dst_repro import record
 from dst_repro.config import RunConfig
 from dst_repro.data.base import Data
-from dst_repro.registry import Entry, methods
+from dst_repro.registry import Entry, drops, grows, methods
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Trainer
 from dst_repro.training.run import train
@@ -128,6 +128,27 @@ def test_state_moves_to_another_trainer(
     for name, weight in used_weights(run, digits).items():
         assert torch.equal(weight, used_weights(other, digits)[name])
     assert run.run_epoch() == other.run_epoch()
+
+
+@pytest.mark.parametrize(
+    "params",
+    [pytest.param({"drop": slug}, id=f"drop-{slug}") for slug in sorted(drops.discover())]
+    + [pytest.param({"grow": slug, "momentum": "dense"}, id=f"grow-{slug}") for slug in sorted(grows.discover())]
+    + [pytest.param({"gradient_batches": 7, "grow": "gradient"}, id="gradient-batches")]
+    + [pytest.param({"compare": sorted(drops.discover())}, id="compare-all")],
+)
+def test_criteria_move_to_another_trainer(trainer: TrainerFactory, tmp_path: Path, params: dict[str, Any]) -> None:
+    """After 23 steps with an update every 8 the next comes at step 24: averages and sums are then half made."""
+    fields = {"method": "drop-and-grow", "density": 0.1, "method_params": {"update_period": 8} | params}
+    run, other, checkpoint = trainer(**fields), trainer(**fields), Checkpoint(tmp_path, "run", {})
+    run.run_epoch()
+    checkpoint.save(run.state_dict())
+    other.load_state_dict(checkpoint.load(torch.device("cpu")))
+    assert run.method.events() == other.method.events()
+    assert run.run_epoch() == other.run_epoch()
+    assert run.method.events() == other.method.events()
+    for one, same in zip(run.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(one, same)
 
 
 def files(results: Path, run: RunConfig) -> list[bytes]:
