@@ -1,4 +1,4 @@
-"""Accuracy against a field of the configuration, such as the density: one line a criterion, rows and columns by more."""
+"""Accuracy against the density or another field: one line a criterion, panels by growth and what else there is."""
 
 from __future__ import annotations
 
@@ -46,15 +46,14 @@ class AccuracyGrid:
         frame = pd.DataFrame(rows, columns=COLUMNS)
         twice = frame[frame.duplicated(["dataset", "model", "column", "row", "line", "x"])]
         if len(twice):
-            first = twice.iloc[0]
-            raise UserError(f"accuracy-grid: two cells are '{first['line']}' at {params.x} {first['x']:g}: "
-                            "choose by `where`, or name the field in which they differ in `row` or `column`")  # fmt: skip
+            raise UserError(f"accuracy-grid: two cells of '{twice['line'].iloc[0]}' have one {params.x}: choose by "
+                            "`where`, or name the field in which they differ in `row` or `column`")  # fmt: skip
         return frame.reset_index(drop=True)
 
     @staticmethod
     def figure(frame: pd.DataFrame, params: GridParams) -> Figure:
-        down = _values(frame, "row")
-        across = [(title, column, rows) for title, rows in style.facets(frame) for column in _values(rows, "column")]
+        down = places(frame, "row")
+        across = [(title, column, rows) for title, rows in style.facets(frame) for column in places(rows, "column")]
         looks = style.treatments(frame["line"])
         panels = [(row, title, column, rows) for row in down for title, column, rows in across]
         lying = len(across) == 1  # a single column of panels is laid down
@@ -89,7 +88,7 @@ def _row(cell: Cell, params: GridParams) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _values(frame: pd.DataFrame, name: str) -> list[str]:
+def places(frame: pd.DataFrame, name: str) -> list[str]:
     """The values that have panels of their own: random growth first, densities rising, else in the frame's order."""
     words = [str(word) for word in frame[name].unique() if word]
     densities = {word: float(word.removesuffix(" %")) for word in words if word.endswith(" %")}
@@ -101,7 +100,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
         points = rows[rows["line"] == name]
         for mean, std in points.loc[points["x"].isna(), ["mean", "std"]].itertuples(index=False, name=None):
             style.level(axes, mean, std, look)
-        line = points.dropna(subset=["x"]).sort_values("x")
+        line = points.dropna(subset=["x"]).sortplaces("x")
         if len(line):
             style.spread(axes, line, "x", look.colour)
             axes.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.stroke,

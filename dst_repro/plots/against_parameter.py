@@ -82,8 +82,9 @@ def _name(params: AgainstParams) -> str:
 
 
 def _ours(cell: Cell, params: AgainstParams) -> list[dict[str, Any]]:
+    x = fields.number(cell, params.parameter)
     common = {"dataset": cell.dataset, "model": cell.model, "method": cell.method, "setting": cell.setting,
-              "cell": cell.id, "source": "ours", "x": fields.number(cell, params.parameter), "planned": cell.planned}  # fmt: skip
+              "cell": cell.id, "source": "ours", "x": x, "planned": cell.planned}  # fmt: skip
     found = {metric: summarise(100 * cell.finished[f"{params.selection}.{metric}"]) for metric in METRICS}
     return [common | {"metric": metric, "mean": s.mean, "std": s.std, "n": s.n} for metric, s in found.items() if s.n]
 

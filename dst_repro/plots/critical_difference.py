@@ -59,8 +59,7 @@ def _test(row: pd.Series[float]) -> str:
         settings += f" ({row['incomplete']:g} incomplete)"
     if math.isnan(row["chi2_p"]):
         return settings
-    small = row["chi2_p"] < 0.001
-    return f"{settings}, Friedman p {'< 0.001' if small else '= %.3f' % row['chi2_p']}"
+    return f"{settings}, Friedman p " + ("< 0.001" if row["chi2_p"] < 0.001 else f"= {row['chi2_p']:.3f}")
 
 
 def _diagram(axes: Axes, rows: pd.DataFrame) -> None:

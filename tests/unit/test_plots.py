@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
@@ -34,6 +35,18 @@ PLOTS = sorted(registry.plots.discover())
 def frames() -> Frames:
     found: Frames = small.frames(*small.SMALL)
     return found
+
+
+def compared() -> Frames:
+    """The same runs and more, of methods that differ in a criterion, with what drop-and-grow training counts."""
+    others = [small.run(method, 0, 0.9, density=0.1) for method in ("rigl", "dsr")]
+    found: Frames = small.frames(*small.SMALL, *others)
+    criteria = {"set": "magnitude", "rigl": "snip", "dsr": "random"}
+    runs = found.runs.assign(**{"method_params.drop": found.runs["method"].map(criteria)})
+    kept = found.history[(found.history["name"] == "kept") & (found.history["epoch"] > 0)]
+    names = ("selected/magnitude", "selected/snip", "common/magnitude/snip", "from_start", "explored")
+    counts = [kept.assign(name=name, value=kept["value"] / 2) for name in names]
+    return Frames(runs, pd.concat([found.history, *counts], ignore_index=True))
 
 
 def figure(builder: str, **params: Any) -> Item:
@@ -101,7 +114,7 @@ def test_colours_stand_out_on_white(colour: str) -> None:
 
 @pytest.mark.parametrize("builder", PLOTS)
 def test_every_plot_is_drawn_and_says_which_seeds_are_missing(tmp_path: Path, builder: str) -> None:
-    files = draw.item(frames(), figure(builder), tmp_path, "paper/x")
+    files = draw.item(compared(), figure(builder), tmp_path, "paper/x")
     assert [path.suffix for path in files] == list(draw.SUFFIXES["figure"])
     ET.parse(tmp_path / "paper/x.svg")
     assert (tmp_path / "paper/x.pdf").read_bytes().startswith(b"%PDF")
@@ -122,7 +135,7 @@ def test_every_plot_says_that_there_is_nothing(tmp_path: Path, builder: str, row
 @pytest.mark.parametrize("builder", PLOTS)
 def test_equal_frames_are_equal_bytes(tmp_path: Path, builder: str) -> None:
     before = dict(matplotlib.rcParams)
-    first, second = (draw.item(frames(), figure(builder), tmp_path / name, "x") for name in "ab")
+    first, second = (draw.item(compared(), figure(builder), tmp_path / name, "x") for name in "ab")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     assert dict(matplotlib.rcParams) == before
 
