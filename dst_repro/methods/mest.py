@@ -28,7 +28,7 @@ class MESTParams(DropAndGrowParams):
     """How far above its target density the first updates grow, as a share of it (the soft memory bound)."""
     stages: Annotated[tuple[TrainingShare, ...], Field(strict=False, min_length=1)] = (0.5625, 0.75)
     """Shares of the training from which on both rates are smaller, in equal parts; from the last one on they are 0."""
-    decay: Literal["stages"] = "stages"
+    decay: Literal["stages"] = "stages"  # type: ignore[assignment]  # the one thing that it can be here
     drop: DropBy = "mest"
     scope: Literal["layer"] = "layer"
     redistribution: Literal["none"] = "none"
