@@ -100,7 +100,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
         points = rows[rows["line"] == name]
         for mean, std in points.loc[points["x"].isna(), ["mean", "std"]].itertuples(index=False, name=None):
             style.level(axes, mean, std, look)
-        line = points.dropna(subset=["x"]).sortplaces("x")
+        line = points.dropna(subset=["x"]).sort_values("x")
         if len(line):
             style.spread(axes, line, "x", look.colour)
             axes.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.stroke,

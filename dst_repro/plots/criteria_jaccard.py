@@ -56,9 +56,11 @@ class CriteriaJaccard:
     @staticmethod
     def figure(frame: pd.DataFrame, params: JaccardParams) -> Figure:
         frame = frame[frame["over"] == params.over]
-        looks = style.looks(frame)
-        panels = [(", ".join(filter(None, [title, looks[key].label])), rows)
-                  for title, facet in style.facets(frame) for key, rows in style.settings(facet)]  # fmt: skip
+        panels = [
+            (f"{title}, {method}\n{setting}".strip(), rows)
+            for title, facet in style.facets(frame)
+            for (method, setting), rows in style.settings(facet)
+        ]
         across = min(len(panels), 2 if params.show == "matrix" else 3)
         down = math.ceil(len(panels) / across)
         width = style.WIDTH if across > 1 else style.WIDTH / 2 + 0.6

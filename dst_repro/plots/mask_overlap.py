@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
 from dst_repro.plots import overlap, style
+from dst_repro.plots.accuracy_grid import places
 from dst_repro.plots.criteria_jaccard import CHANCE
 from dst_repro.plots.curves import COUNTS
 from dst_repro.registry import plots
@@ -20,12 +21,14 @@ from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, Selected, cells
 
 LABELS = {"jaccard": "Jaccard index with\nthe initial mask", "explored": "weights ever active (%)"}
-COLUMNS = [*style.CELL, "line", "metric", "over", "epoch", *COUNTS, "random"]
+COLUMNS = [*style.CELL, "column", "line", "metric", "over", "epoch", *COUNTS, "random"]
 
 
 class OverlapParams(Selected):
     line: str = "method_params.drop"
     """The field that tells lines apart. A cell without it is a line of its method."""
+    column: str | None = "density"
+    """The field of which each value has a column of panels, for each data set and model."""
     over: Literal["network", "layers"] = "network"
     """Whether the weights of all layers are one mask, or the mean of the layers' indices is drawn. The CSV has both."""
     full_layers: bool = False
@@ -44,27 +47,31 @@ class MaskOverlap:
         parts = [_curves(cell, frames.history, params) for cell in cells(frames.runs, params.where)]
         found = [part for part in parts if part is not None]
         frame = pd.concat(found, ignore_index=True)[COLUMNS] if found else pd.DataFrame(columns=COLUMNS)
-        if frame.duplicated([*style.FACET, "line", "metric", "over", "epoch"]).any():
-            raise UserError("mask-overlap: two cells are one line: choose by `where`")
+        if frame.duplicated([*style.FACET, "column", "line", "metric", "over", "epoch"]).any():
+            raise UserError("mask-overlap: two cells are one line: choose by `where`, or name their field in `column`")
         return frame
 
     @staticmethod
     def figure(frame: pd.DataFrame, params: OverlapParams) -> Figure:
-        columns = style.facets(frame[frame["over"].isin([params.over, "network"])])
+        columns = [
+            (", ".join(filter(None, [title, column])), rows[rows["column"] == column])
+            for title, rows in style.facets(frame)
+            for column in places(rows, "column")
+        ]
         looks = style.treatments(frame["line"])
         lying = len(columns) == 1
         figure = Figure(figsize=(style.WIDTH, 2.4 if lying else 3.9))
         shape = (1, 2) if lying else (2, len(columns))
-        places = iter(figure.subplots(*shape, squeeze=False, sharex="col").flat)
+        panels = iter(figure.subplots(*shape, squeeze=False, sharex="col").flat)
         for number, (metric, label) in enumerate(LABELS.items()):
             for title, rows in columns:
-                axes = next(places)
+                axes = next(panels)
                 over = params.over if metric == "jaccard" else "network"
                 _draw(axes, rows[(rows["metric"] == metric) & (rows["over"] == over)], looks)
                 axes.set_ylim(0, 1.02 if metric == "jaccard" else 103)
                 if lying or number == 0:
                     axes.set_title(title)
-                if lying or title == columns[0][0]:
+                if lying or rows is columns[0][1]:
                     axes.set_ylabel(label)
                 if lying or number == 1:
                     axes.set_xlabel("epoch")
@@ -88,6 +95,7 @@ def _curves(cell: Cell, history: pd.DataFrame, params: OverlapParams) -> pd.Data
     explored = shares.agg(mean="mean", std="std", low="min", high="max", n="count").reset_index()
     known: dict[str, Any] = {key: getattr(cell, "id" if key == "cell" else key) for key in style.CELL}
     parts = [overlap.jaccard(sets).assign(metric="jaccard"), explored.assign(metric="explored", over="network")]
+    known["column"] = fields.heading(params.column, fields.text(cell, params.column)) if params.column else ""
     return pd.concat(parts).assign(**known, line=fields.treatment(cell, params.line), planned=cell.planned)
 
 

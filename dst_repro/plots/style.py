@@ -28,8 +28,9 @@ STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
 KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum")
 """Methods that share no colour. Any other method takes the colour and the marker that its slug hashes to."""
 CRITERIA = {
-    "magnitude": ("#0072b2", "o"), "each-sign": ("#009e73", "s"), "mest": ("#e69f00", "^"), "snip": ("#d55e00", "v"),
-    "reciprocal-sensitivity": ("#cc79a7", "D"), "sensitivity": ("#6a3d9a", "X"), "random": ("#7f7f7f", "P"),
+    "magnitude": ("#0072b2", "o"), "each-sign-equal": ("#009e73", "s"), "mest": ("#e69f00", "^"),
+    "snip": ("#d55e00", "v"), "reciprocal-sensitivity": ("#cc79a7", "D"), "sensitivity": ("#6a3d9a", "X"),
+    "each-sign": ("#a6761d", "p"), "each-sign-released": ("#5c5c00", "h"), "random": ("#7f7f7f", "P"),
 }  # fmt: skip
 """Prune criteria that share no colour, in the order of legends. None has that of static, which stands beside them."""
 
