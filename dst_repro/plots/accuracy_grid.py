@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 import pandas as pd
@@ -18,6 +19,7 @@ from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, Selected, cells
 
 EPOCHS = {"last": "last epoch", "best_on_validation": "best on validation", "best_on_test": "best on test"}
+ACROSS = 4  # panels that have room side by side
 COLUMNS = [*style.CELL, "column", "row", "line", "x", *COUNTS]
 
 
@@ -54,23 +56,40 @@ class AccuracyGrid:
     def figure(frame: pd.DataFrame, params: GridParams) -> Figure:
         down = places(frame, "row")
         across = [(title, column, rows) for title, rows in style.facets(frame) for column in places(rows, "column")]
-        looks = style.treatments(frame["line"])
-        panels = [(row, title, column, rows) for row in down for title, column, rows in across]
         lying = len(across) == 1  # a single column of panels is laid down
-        shape = (1, len(down)) if lying else (len(down), len(across))
-        width = style.WIDTH if len(panels) > 1 else style.WIDTH / 2 + 0.3
-        figure = Figure(figsize=(width, 0.8 + (1.6 if shape[1] > 2 else 1.9) * shape[0]))
-        grid = figure.subplots(*shape, squeeze=False, sharex="col", sharey=True if lying else "col")
-        for number, ((row, title, column, rows), axes) in enumerate(zip(panels, grid.flat, strict=True)):
-            _draw(axes, rows[rows["row"].isin([row, ""]) & rows["column"].isin([column, ""])], looks)
-            if lying or number < len(across):
-                axes.set_title(", ".join(filter(None, [title, column, row if lying else ""])))
-            if number % shape[1] == 0:
-                axes.set_ylabel("\n".join(filter(None, ["" if lying else row, "test accuracy (%)"])))
-        for axes in grid[-1]:
-            axes.set_xlabel("density (%)" if params.x == "density" else params.x.rpartition(".")[2].replace("_", " "))
+        each = math.ceil(len(across) / math.ceil(len(across) / ACROSS))
+        chunks = [across[start : start + each] for start in range(0, len(across), each)]
+        lines = [[(row, *place) for place in chunk] for chunk in chunks for row in down]
+        lines = [[line[0] for line in lines]] if lying else lines
+        most = len(lines[0])
+        looks = style.treatments(frame["line"])
+        width = style.WIDTH if most > 1 else style.WIDTH / 2 + 0.3
+        figure = Figure(figsize=(width, 0.8 + (1.6 if most > 2 else 1.9) * len(lines)))
+        grid = figure.subplots(len(lines), most, squeeze=False)
+        first: dict[tuple[str, str], Axes] = {}
+        for line, all_axes in zip(lines, grid, strict=True):
+            for axes in all_axes[len(line) :]:
+                axes.set_axis_off()
+            for place, ((row, title, column, rows), axes) in enumerate(zip(line, all_axes, strict=False)):
+                other = first.setdefault((title, column), axes)
+                if other is not axes:
+                    axes.sharex(other)
+                    axes.sharey(other)
+                _draw(axes, rows[rows["row"].isin([row, ""]) & rows["column"].isin([column, ""])], looks)
+                if lying or row == down[0]:
+                    words = ", ".join(filter(None, [title, column, row if lying else ""]))
+                    axes.set_title(words if len(words) * most < 96 else words.replace(", ", "\n", 1))
+                if lying or row == down[-1]:
+                    axes.set_xlabel(_name(params.x))
+                if place == 0:
+                    axes.set_ylabel("\n".join(filter(None, ["" if lying else row, "test accuracy (%)"])))
+                axes.tick_params(labelbottom=lying or row == down[-1], labelleft=place == 0 or not lying)
         style.legend(figure, [look.line() for look in looks.values()])
         return figure
+
+
+def _name(x: str) -> str:
+    return "density (%)" if x == "density" else x.rpartition(".")[2].replace("_", " ")
 
 
 def _row(cell: Cell, params: GridParams) -> dict[str, Any]:

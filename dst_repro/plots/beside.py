@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from dst_repro import published
 from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
-from dst_repro.tables.cells import Beside, cells
+from dst_repro.tables.cells import Beside, Cell, cells
 
 LABEL = "published"
 HOLLOW: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "markersize": 4.5, "linestyle": "none"}
@@ -29,15 +29,15 @@ def with_published(frame: pd.DataFrame, frames: Frames, params: Beside) -> pd.Da
     if not params.published:
         return frame
     known = cells(frames.runs, params.where)
-    sparse = [cell.id for cell in known if cell.method != "dense"]
+    sparse = [cell for cell in known if cell.method != "dense"]
     if len(sparse) != len(params.published):
         raise UserError(
             f"published: {len(params.published)} items for {len(sparse)} sparse cells; there must be as many"
         )
-    values = {(cell, *key): value for cell, item in zip(sparse, params.published, strict=True)
-              for key, value in _values(item, dense=False).items()}  # fmt: skip
-    dense = {key: value for item in params.published for key, value in _values(item, dense=True).items()}
-    values |= {(cell.id, *key): value for cell in known if cell.method == "dense" for key, value in dense.items()}
+    values = {(cell.id, *key): value for cell, item in zip(sparse, params.published, strict=True)
+              for key, value in _values(item, cell).items()}  # fmt: skip
+    values |= {(cell.id, *key): value for cell in known if cell.method == "dense" for item in params.published
+               for key, value in _values(item, cell).items()}  # fmt: skip
     what = "layer" if "layer" in frame else "metric"
     last = frame["epoch"] == frame.groupby(["cell", what])["epoch"].transform("max")
     found = [values.get(key, math.nan) for key in zip(frame["cell"], frame[what], strict=True)]
@@ -56,10 +56,11 @@ def sample(frame: pd.DataFrame) -> list[Line2D]:
     return [Line2D([], [], color="0.4", label=LABEL, **HOLLOW)] if LABEL in frame else []
 
 
-def _values(item: str, dense: bool) -> dict[tuple[str], float]:
-    """(layer or metric) -> printed value. Layers are named as in the networks, without capitals."""
+def _values(item: str, cell: Cell) -> dict[tuple[str], float]:
+    """(layer or metric) -> printed value of the cell's network. Layers are named as in it, without capitals."""
     numbers = published.items([item])
-    numbers = numbers[(numbers["method"] == "dense") == dense]
+    same = (numbers["dataset"] == cell.dataset) & (numbers["model"] == cell.model)
+    numbers = numbers[same & ((numbers["method"] == "dense") == (cell.method == "dense"))]
     return {
         (str(row["settings"]["layer"]).lower() if row["metric"] == "layer_remaining" else PRINTED[row["metric"]],):
             row["value"]

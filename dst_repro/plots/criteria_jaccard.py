@@ -49,8 +49,9 @@ class CriteriaJaccard:
         if params.show == "curves":
             frame = frame[(frame["a"] == params.reference) | (frame["b"] == params.reference)]
         elif len(frame):
-            end = "min" if params.epoch == "first" else "max"
-            frame = frame[frame["epoch"] == frame.groupby("cell")["epoch"].transform(end)]
+            epochs = frame.groupby("cell")["epoch"]
+            shown = epochs.transform("min") if params.epoch == "first" else epochs.transform("max")
+            frame = frame[frame["epoch"] == shown]
         return frame.reset_index(drop=True)
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -65,7 +66,7 @@ def _test(row: pd.Series[float]) -> str:
 def _diagram(axes: Axes, rows: pd.DataFrame) -> None:
     """The best is on the right, as in Demsar (2006), figure 1. Downwards: CD, axis, bars, names."""
     k, cd = len(rows), float(rows["cd"].iloc[0])
-    ink = {"color": "black", "linewidth": 0.9, "solid_capstyle": "butt"}
+    ink: dict[str, Any] = {"color": "black", "linewidth": 0.9, "solid_capstyle": "butt"}
     axes.plot([1, k], [0, 0], **ink)
     for tick in range(1, k + 1):
         axes.plot([tick, tick], [0, -0.25], **ink)

@@ -23,7 +23,7 @@ def jaccard(counts: pd.DataFrame) -> pd.DataFrame:
     layers = pd.concat([rows[keys], _index(rows)], axis=1).groupby(keys, sort=True).mean()
     found = pd.concat({"network": _index(sums), "layers": layers}, names=["over"]).reset_index()
     values = found.groupby(["over", "epoch"], sort=False)
-    out = values["value"].agg(mean="mean", std="std", low="min", high="max", n="count")
+    out = pd.DataFrame(values["value"].agg(mean="mean", std="std", low="min", high="max", n="count"))
     return out.assign(random=values["random"].mean()).reset_index()[COLUMNS]
 
 

@@ -57,6 +57,15 @@ def test_the_grid_has_panels_for_what_differs() -> None:
         AccuracyGrid.frame(frames, GridParams(row=None))
 
 
+def test_many_columns_are_wrapped() -> None:
+    rows = [grown("snip", 0, 0.9, 0.1, grow) | {"id": f"{grow}{n}", "cell": f"{grow}{n}", "model": f"net-{n}"}
+            for n in range(6) for grow in ("random", "gradient")]  # fmt: skip
+    figure = AccuracyGrid.figure(AccuracyGrid.frame(small.frames(*rows), GridParams()), GridParams())
+    titles = [axes.get_title() for axes in figure.axes]  # three networks across, each above itself with other growth
+    assert titles == ["net-0", "net-1", "net-2", "", "", "", "net-3", "net-4", "net-5", "", "", ""]
+    assert figure.axes[0].get_shared_y_axes().joined(figure.axes[0], figure.axes[3])
+
+
 def test_the_panels_stand_in_a_known_order() -> None:
     frame = pd.DataFrame({"column": ["20 %", "5 %", "", "10 %"], "row": ["gradient growth", "random growth", "", ""]})
     assert places(frame, "column") == ["5 %", "10 %", "20 %"]

@@ -142,7 +142,11 @@ def test_equal_frames_are_equal_bytes(tmp_path: Path, builder: str) -> None:
 
 def test_one_seed_and_one_layer_panel(tmp_path: Path) -> None:
     shown = small.frames(small.run("dst", 0, 0.9))
-    for builder in PLOTS:
+    for builder in set(PLOTS) - {
+        "criteria-jaccard",
+        "critical-difference",
+        "mask-overlap",
+    }:  # these need several, or more
         assert draw.item(shown, figure(builder), tmp_path, builder)[2].stat().st_size > 5000
 
 
