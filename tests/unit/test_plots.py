@@ -150,7 +150,7 @@ def test_one_seed_and_one_layer_panel(tmp_path: Path) -> None:
         assert draw.item(shown, figure(builder), tmp_path, builder)[2].stat().st_size > 5000
 
 
-@pytest.mark.parametrize("paper", ["quickstart", "dst"])
+@pytest.mark.parametrize("paper", ["quickstart", "dst", "fantastic-weights"])
 def test_papers_name_builders_and_parameters_that_exist(paper: str) -> None:
     items = load_paper(paper, Path(__file__).parents[2] / "config").items
     assert {item.kind for item in items.values()} == {"table", "figure"}
