@@ -20,12 +20,13 @@ WIDTH = 7.0  # inches: the text width of a two-column paper
 FACET = ["dataset", "model"]
 CELL = [*FACET, "method", "setting", "cell"]
 
-# Okabe and Ito's colours, safe for colour-blind readers, without the yellow that vanishes on white; dense is black.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00")
+# Okabe and Ito's colours, safe for colour-blind readers, without the yellow that vanishes on white, and four that differ
+# from them in brightness; dense is black.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a3d9a", "#a6761d", "#7f7f7f", "#5c5c00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
 STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
-KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum")
+KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum", "dsr", "deep-r", "imp", "one-shot")
 """Methods that share no colour. Any other method takes the colour and the marker that its slug hashes to."""
 CRITERIA = {
     "magnitude": ("#0072b2", "o"), "each-sign-equal": ("#009e73", "s"), "mest": ("#e69f00", "^"),
