@@ -20,8 +20,8 @@ WIDTH = 7.0  # inches: the text width of a two-column paper
 FACET = ["dataset", "model"]
 CELL = [*FACET, "method", "setting", "cell"]
 
-# Okabe and Ito's colours, safe for colour-blind readers, without the yellow that vanishes on white, and four that differ
-# from them in brightness; dense is black.
+# Okabe and Ito's colours, safe for colour-blind readers, without the yellow that vanishes on white, and four that are
+# told by brightness; dense is black.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a3d9a", "#a6761d", "#7f7f7f", "#5c5c00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
