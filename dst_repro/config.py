@@ -77,8 +77,8 @@ class RunConfig(BaseModel):
     dataset_params: dict[str, Any] = {}
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training images held out for model selection. 0 is the protocol of the papers."""
-    augmentation: Literal["none", "crop-flip", "reflect-crop-flip", "resized-crop-flip"] = "none"
-    """Of training images: padding by zeros or reflection, random crop, flip; or a random part of any size, and flip."""
+    augmentation: Literal["none", "flip", "crop-flip", "reflect-crop-flip", "resized-crop-flip"] = "none"
+    """Of training images: flip; padding by zeros or reflection, random crop, flip; a random part of any size, flip."""
     model: str
     model_params: dict[str, Any] = {}
     method: str

@@ -28,6 +28,7 @@ IMAGES: dict[str, tuple[int, int, Shape, int]] = {
     "fashion-mnist": (60_000, 10_000, (1, 28, 28), 10),
     "cifar10": (50_000, 10_000, (3, 32, 32), 10),
     "cifar100": (50_000, 10_000, (3, 32, 32), 100),
+    "tiny-imagenet": (100_000, 10_000, (3, 64, 64), 200),
     "imagenet": (1_281_167, 50_000, (3, 224, 224), 1_000),
 }
 """Training images, test images, shape, classes. The cost of other data sets is known from records alone."""
