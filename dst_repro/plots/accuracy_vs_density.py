@@ -23,6 +23,8 @@ COLUMNS = [*style.CELL, "what", "seed", "density", "density_std", "accuracy", "a
 class TradeOffParams(Beside):
     selection: Literal["last", "best_on_validation", "best_on_test", "sparsest"] = "last"
     """The epoch by which a run is judged."""
+    least: float | None = None
+    """Where the axis of the accuracy begins, in percent; what lies below is not shown."""
 
 
 @plots.register("accuracy-vs-density", TradeOffParams)
@@ -59,7 +61,9 @@ class AccuracyVsDensity:
     def figure(frame: pd.DataFrame, params: TradeOffParams) -> Figure:
         columns = style.facets(frame)
         looks = style.looks(frame.assign(setting=""))  # the settings of a method are its points
-        figure = Figure(figsize=(style.WIDTH if len(columns) > 1 else style.WIDTH / 2 + 0.3, 2.9))
+        handles = style.samples(looks, frame, frame["what"] == "published")
+        wide = len(columns) > 1 or len(handles) > 6
+        figure = Figure(figsize=(style.WIDTH if wide else style.WIDTH / 2 + 0.3, 2.9))
         line = figure.subplots(1, len(columns), squeeze=False)[0]
         for (title, rows), axes in zip(columns, line, strict=True):
             for method, points in rows.groupby("method", sort=False):
@@ -69,7 +73,10 @@ class AccuracyVsDensity:
             axes.set_title(title)
             axes.set_xlabel("weights kept (%)")
         line[0].set_ylabel(f"test accuracy (%), {EPOCHS[params.selection]}")
-        style.legend(figure, style.samples(looks, frame, frame["what"] == "published"))
+        if params.least is not None:
+            for axes in line:
+                axes.set_ylim(bottom=params.least)
+        style.legend(figure, handles)
         return figure
 
 

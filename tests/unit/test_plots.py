@@ -106,6 +106,12 @@ def test_a_method_nobody_listed_has_a_lasting_look() -> None:
     assert (style.colour("a-new-method"), style.marker("a-new-method")) == ("#cc79a7", "P")
 
 
+def test_axis_of_the_accuracy_begins_where_asked() -> None:
+    params = TradeOffParams(least=93.0)
+    drawn = AccuracyVsDensity.figure(AccuracyVsDensity.frame(frames(), params), params)
+    assert [axes.get_ylim()[0] for axes in drawn.axes] == [93.0] * len(drawn.axes)
+
+
 @pytest.mark.parametrize("colour", [*style.COLOURS, "#000000"])
 def test_colours_stand_out_on_white(colour: str) -> None:
     red, green, blue = ((c / 12.92) if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour))
