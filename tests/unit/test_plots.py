@@ -103,7 +103,7 @@ def test_known_methods_differ_in_colour_and_marker() -> None:
 
 
 def test_a_method_nobody_listed_has_a_lasting_look() -> None:
-    assert (style.colour("a-new-method"), style.marker("a-new-method")) == ("#cc79a7", "P")
+    assert (style.colour("a-new-method"), style.marker("a-new-method")) == ("#a6761d", "P")
 
 
 def test_axis_of_the_accuracy_begins_where_asked() -> None:
