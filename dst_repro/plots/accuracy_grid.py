@@ -18,7 +18,6 @@ from dst_repro.stats import summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, Selected, cells
 
-EPOCHS = {"last": "last epoch", "best_on_validation": "best on validation", "best_on_test": "best on test"}
 ACROSS = 4  # panels that have room side by side
 COLUMNS = [*style.CELL, "column", "row", "line", "x", *COUNTS]
 

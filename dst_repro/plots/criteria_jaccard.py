@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,6 @@ from dst_repro.plots import overlap, style
 from dst_repro.plots.curves import COUNTS
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Cell, Selected, cells
-
-CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": (0, (4, 2)), "linewidth": 0.9}
 
 
 class JaccardParams(Selected):
@@ -78,7 +76,7 @@ class CriteriaJaccard:
                 line[0].set_ylabel(f"Jaccard index with {params.reference}")
             others = style.treatments((set(frame["a"]) | set(frame["b"])) - {params.reference})
             samples = [look.line() for look in others.values()]
-            style.legend(figure, [*samples, Line2D([], [], label="two random sets, expected", **CHANCE)])
+            style.legend(figure, [*samples, Line2D([], [], label="two random sets, expected", **overlap.CHANCE)])
         return figure
 
 
@@ -136,7 +134,7 @@ def _curves(axes: Axes, rows: pd.DataFrame, params: JaccardParams) -> None:
         axes.plot(curve["epoch"], curve["mean"], color=look.colour, marker=look.marker, markersize=3,
                   markevery=max(1, len(curve) // 6))  # fmt: skip
     chance = rows.groupby("epoch")["random"].mean()
-    axes.plot(chance.index, chance, **CHANCE)
+    axes.plot(chance.index, chance, **overlap.CHANCE)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel("epoch")
     style.whole_numbers(axes)

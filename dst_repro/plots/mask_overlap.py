@@ -14,7 +14,6 @@ from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
 from dst_repro.plots import overlap, style
 from dst_repro.plots.accuracy_grid import places
-from dst_repro.plots.criteria_jaccard import CHANCE
 from dst_repro.plots.curves import COUNTS
 from dst_repro.registry import plots
 from dst_repro.tables import fields
@@ -76,7 +75,7 @@ class MaskOverlap:
                 if lying or number == 1:
                     axes.set_xlabel("epoch")
         samples = [look.line() for look in looks.values()]
-        style.legend(figure, [*samples, Line2D([], [], label="two random masks, expected", **CHANCE)])
+        style.legend(figure, [*samples, Line2D([], [], label="two random masks, expected", **overlap.CHANCE)])
         return figure
 
 
@@ -107,5 +106,5 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
                   markersize=3, markevery=max(1, len(curve) // 6))  # fmt: skip
     chance = rows.dropna(subset=["random"]).groupby("epoch")["random"].mean()
     if len(chance):
-        axes.plot(chance.index, chance, **CHANCE)
+        axes.plot(chance.index, chance, **overlap.CHANCE)
     style.whole_numbers(axes)

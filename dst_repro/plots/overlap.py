@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from dst_repro.plots.curves import COUNTS
 
+CHANCE: dict[str, Any] = {"color": "0.4", "linestyle": (0, (4, 2)), "linewidth": 0.9}
+"""How the index expected of random sets is drawn."""
 COLUMNS = ["over", "epoch", *COUNTS[:-1], "random"]
 
 
