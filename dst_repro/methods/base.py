@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dst_repro.compilation import LONG, Compiled
 from dst_repro.config import RunConfig
+from dst_repro.data.base import Data
 from dst_repro.seeding import generator
 
 P = ParamSpec("P")
@@ -25,12 +26,25 @@ class Layer(NamedTuple):
     kept: int
 
 
+class Given(NamedTuple):
+    """The final network of the run that `mask_from` names, on the CPU."""
+
+    network: dict[str, Tensor]
+    """Its state by the plain model's names, pruned weights zero."""
+    masks: dict[str, Tensor]
+    """Layer -> boolean mask."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What a method may know about the run. A step is one mini-batch; steps count from 0."""
 
     config: RunConfig
     steps_per_epoch: int
+    data: Data | None = None
+    """What the run trains on; methods that score weights by gradients read training images before the first step."""
+    given: Given | None = None
+    """What `mask_from` names; None where the run has none."""
     _compiled: list[Compiled[..., Any]] = field(default_factory=list, repr=False)
 
     @property

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import torch
 from pydantic import Field
@@ -11,16 +10,12 @@ from torch import Tensor
 
 from dst_repro.methods.base import Context
 from dst_repro.methods.masked import Masked
-from dst_repro.registry import Params, methods
-from dst_repro.sparsity.criteria import pooled
-from dst_repro.sparsity.distribution import counts
-from dst_repro.sparsity.masks import highest
+from dst_repro.registry import methods
+from dst_repro.sparsity.pruning import PruneParams, keep_highest, prunable
 from dst_repro.sparsity.schedule import cubic_sparsity
 
 
-class GMPParams(Params):
-    scope: Literal["uniform", "er", "erk", "global"] = "uniform"
-    """Which weights compete: those of a layer, whose share is uniform, ER or ERK, or all weights of the network."""
+class GMPParams(PruneParams):
     begin: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training before the first pruning."""
     end: Annotated[float, Field(gt=0, le=1)] = 0.75
@@ -43,7 +38,7 @@ class GMP(Masked):
         self.end = max(1, min(context.fraction(params.end), context.total_steps - 1))
 
     def initial_masks(self) -> dict[str, Tensor]:
-        return {name: torch.ones_like(m.weight, dtype=torch.bool) for name, m in self.modules.items()}
+        return self.full_masks()
 
     def after_step(self, step: int) -> None:
         done = step + 1
@@ -55,16 +50,6 @@ class GMP(Masked):
     @torch.no_grad()
     def prune(self, density: float) -> None:
         """Keep the largest magnitudes among the weights that are still active."""
-        magnitude = {name: m.weight.abs() for name, m in self.modules.items()}
-        if self.params.scope != "global":
-            shapes = {n: tuple(w.shape) for n, w in magnitude.items()}
-            kept = counts(shapes, density, self.params.scope)
-            least = counts(shapes, self.context.density, self.params.scope)  # rounding may ask for one fewer now
-            self.set_masks({n: highest(w, self._masks[n], max(kept[n], least[n])) for n, w in magnitude.items()})
-            return
-        total = round(density * sum(w.numel() for w in magnitude.values()))
-        self.set_masks(pooled(functools.partial(highest, n=total), magnitude, self._masks))
-
-    def at_target(self) -> bool:
-        layers = self.layers().values()
-        return sum(layer.kept for layer in layers) <= round(self.context.density * sum(layer.numel for layer in layers))
+        size = {name: self.modules[name].weight.abs() for name in prunable(self.modules, self.params)}
+        kept = keep_highest(size, self._masks, density, self.params.scope, final=self.context.density)
+        self.set_masks(self._masks | kept)

@@ -34,6 +34,10 @@ class Masked(Method):
         """Layer -> boolean mask to start from."""
         raise TypeError(f"{type(self).__name__} defines no initial masks")
 
+    def full_masks(self) -> dict[str, Tensor]:
+        """Layer -> mask of a dense layer."""
+        return {name: torch.ones_like(m.weight, dtype=torch.bool) for name, m in self.modules.items()}
+
     def random_masks(self, density: float, distribution: Distribution) -> dict[str, Tensor]:
         """Random positions with exact counts, from the run's mask stream."""
         kept = counts({n: tuple(m.weight.shape) for n, m in self.modules.items()}, density, distribution)

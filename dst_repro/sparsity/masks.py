@@ -16,6 +16,11 @@ def random_mask(shape: torch.Size, kept: int, rng: torch.Generator) -> Tensor:
     return mask.view(shape)
 
 
+def shuffled(mask: Tensor, rng: torch.Generator) -> Tensor:
+    """As many kept positions in the same shape, drawn anew."""
+    return random_mask(mask.shape, int(mask.sum()), rng).to(mask.device)
+
+
 def lowest(score: Tensor, among: Tensor, n: int) -> Tensor:
     """Boolean mask of the `n` positions with the lowest score where `among` is True; all if there are fewer."""
     return _extreme(score, among, n, largest=False)
