@@ -37,6 +37,8 @@ class LayerCount(_Part):
     shape: tuple[int, ...]
     numel: int
     kept: int
+    effective: int | None = None
+    """Kept weights on some path from the input to the output; null in records older than this field."""
 
 
 class Metrics(_Part):
