@@ -48,24 +48,18 @@ def _importing() -> Iterator[None]:
 
 def train(args: argparse.Namespace) -> int:
     with _importing():
-        from filelock import FileLock
-
         from dst_repro.config import RunConfig
         from dst_repro.device import pick
-        from dst_repro.training.run import needed, provide_state, train_missing
+        from dst_repro.training.run import lock, needed, provide_states, train_missing
 
     results = Path(args.results)
-    locks = results / ".checkpoints"
-    locks.mkdir(parents=True, exist_ok=True)
     runs = [RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text) for text in args.run]
     missing = [run for run in runs if needed(run, results, args.on_source_change)]
     if missing:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
     for run in missing:
-        for parent in reversed(run.ancestors):
-            with FileLock(locks / f"{parent.id}.lock"):
-                provide_state(parent, results)
-        with FileLock(locks / f"{run.id}.lock"):  # two calls in one folder: the second waits, and finds the record
+        provide_states(run, results)
+        with lock(results, run.id):  # two calls in one folder: the second waits, and finds the record
             train_missing([run], results, args.on_source_change, args.keep_state)
     return 0
 

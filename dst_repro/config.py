@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dst_repro.catalogue import check_params, defaults, look_up
 from dst_repro.errors import ConfigError, did_you_mean
@@ -61,9 +61,21 @@ OPTIMIZERS: dict[str, type[Params]] = {"sgd": SGD, "adam": Adam}
 SCHEDULES: dict[str, type[Params]] = {"constant": Constant, "step": Step, "multi-step": MultiStep, "cosine": Cosine}
 
 SHARED = ("dataset", "dataset_params", "validation", "model", "model_params", "seed")
-"""Fields in which a run and its parent are always equal."""
-OWN = ("method", "method_params", "density", "weights_from", "step_history")
+"""Fields in which a run and its parents are always equal."""
+PARENTS = ("weights_from", "mask_from")
+"""Fields that name another run, given by what differs from this one."""
+OWN = ("method", "method_params", "density", "initialisation", *PARENTS, "weights_at", "step_history")
 """Fields that a parent has by itself; all others it has in common with its child unless it says otherwise."""
+
+
+def _moment(value: dict[str, int]) -> dict[str, int]:
+    if list(value) not in (["epoch"], ["step"]):
+        raise ConfigError("must be `{epoch: n}` or `{step: n}`", "weights_at")
+    return value
+
+
+Moment = Annotated[dict[str, Annotated[int, Field(ge=0)]], AfterValidator(_moment)]
+"""`{epoch: n}` or `{step: n}`: after so many of a training; 0 is its start."""
 
 PLUGGED = ("dataset", "model", "method")  # fields whose value is a slug of a registry, with `..._params` beside it
 
@@ -100,8 +112,14 @@ class RunConfig(BaseModel):
     """Whether a long run is compiled, which can change the order of a sum, and so the last bits."""
     threads: Annotated[int, Field(ge=1)] = 1
     """Torch threads on a CPU. Their number can change the order of a sum, hence a field of the run."""
+    initialisation: Literal["original", "redrawn"] = "original"
+    """The draw of the initial weights: the seed's first, which all runs of this model and seed share, or another."""
     weights_from: dict[str, Any] | None = None
-    """The run whose final network this one starts from, given by what differs from this one; see `parent`."""
+    """The run whose network this one starts from, given by what differs from this one; see `parents`."""
+    weights_at: Moment | None = None
+    """When in that run's training its network is taken (rewinding); by default at the end."""
+    mask_from: dict[str, Any] | None = None
+    """The run whose final mask and network the method makes its mask from, given by what differs from this one."""
     step_history: Annotated[int, Field(ge=0)] = 0
     """How many of the first steps are recorded one by one (kept counts and mask transitions of every layer)."""
     seed: Annotated[int, Field(ge=0)]
@@ -125,35 +143,61 @@ class RunConfig(BaseModel):
             raise ConfigError(f"method '{self.method}' needs a density in (0, 1]", "density")
         if not takes_density and self.density is not None:
             raise ConfigError(f"method '{self.method}' takes no density: it has no target", "density")
-        if self.weights_from is not None:
-            object.__setattr__(self, "weights_from", self._canonical_parent(self.weights_from))
+        self._check_parents()
         return self
+
+    def _check_parents(self) -> None:
+        for key in PARENTS:
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, self._canonical_parent(key))
+        mask = look_up("method", self.method)["facts"].get("mask_from")
+        if self.mask_from is not None and mask is None:
+            raise ConfigError(f"method '{self.method}' makes its mask from no other run", "mask_from")
+        if self.mask_from is None and mask == "required":
+            raise ConfigError(f"method '{self.method}' needs the run whose mask it takes", "mask_from")
+        start = self.parents.get("weights_from")
+        if start is None and self.weights_at is not None:
+            raise ConfigError("needs `weights_from`, the run whose weights are taken", "weights_at")
+        if start is not None and self.initialisation != "original":
+            raise ConfigError("has no part in a run that starts from another's weights", "initialisation")
+        if start is not None and (self.weights_at or {}).get("epoch", 0) > start.epochs:
+            raise ConfigError(f"that run has {start.epochs} epochs", "weights_at.epoch")
 
     def _inherited(self) -> dict[str, Any]:
         return {key: value for key, value in self.model_dump(mode="json").items() if key not in OWN}
 
-    def _canonical_parent(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """What is left of `weights_from` when everything that goes without saying is taken away."""
+    def _canonical_parent(self, field: str) -> dict[str, Any]:
+        """What is left of `weights_from` or `mask_from` when everything that goes without saying is taken away."""
+        given: dict[str, Any] = getattr(self, field)
         for key in given:
             if key in SHARED:
-                raise ConfigError("a run has this in common with the one it starts from", f"weights_from.{key}")
+                raise ConfigError("a run has this in common with the one it starts from", f"{field}.{key}")
         inherited = self._inherited()
         try:
-            parent = RunConfig.parse(inherited | dict(given))
+            parent = _parsed(json.dumps(inherited | given, sort_keys=True))
         except ConfigError as error:
-            raise error.within("weights_from") from None
+            raise error.within(field) from None
         usual = inherited | {key: RunConfig.model_fields[key].default for key in OWN if key != "method"}
         return {key: value for key, value in parent.model_dump(mode="json").items() if usual.get(key, ...) != value}
 
     @functools.cached_property
-    def parent(self) -> RunConfig | None:
-        """The run that `weights_from` names. What it leaves unsaid is as in this run, but for its method."""
-        return None if self.weights_from is None else RunConfig.parse(self._inherited() | self.weights_from)
+    def parents(self) -> dict[str, RunConfig]:
+        """Field -> the run that it names. What the field leaves unsaid is as in this run, but for `OWN`."""
+        named = {key: getattr(self, key) for key in PARENTS if getattr(self, key) is not None}
+        return {key: _parsed(json.dumps(self._inherited() | given, sort_keys=True)) for key, given in named.items()}
+
+    @functools.cached_property
+    def ancestors(self) -> list[RunConfig]:
+        """Parents, their parents, ..., each after those that it needs."""
+        found: dict[str, RunConfig] = {}
+        for parent in self.parents.values():
+            found |= {run.id: run for run in (*parent.ancestors, parent) if run.id not in found}
+        return list(found.values())
 
     @property
-    def ancestors(self) -> list[RunConfig]:
-        """Parent, parent's parent, ..., the oldest last."""
-        return [] if self.parent is None else [self.parent, *self.parent.ancestors]
+    def needs(self) -> list[tuple[RunConfig, dict[str, int] | None]]:
+        """The networks that training begins with: whose, and when in its training, None for its end."""
+        return [(run, self.weights_at if key == "weights_from" else None) for key, run in self.parents.items()]
 
     @functools.cached_property
     def nondefault(self) -> dict[str, Any]:
@@ -203,6 +247,12 @@ class RunConfig(BaseModel):
         """A run from a mapping or from JSON text. `ConfigError` names the key."""
         given: Mapping[str, Any] = json.loads(values) if isinstance(values, str) else values
         return _check_model(cls, given)
+
+
+@functools.lru_cache(4096)
+def _parsed(text: str) -> RunConfig:
+    """A run from JSON text. Cached: in a chain of runs, each stands in all that come after it."""
+    return RunConfig.parse(text)
 
 
 M = TypeVar("M", bound=BaseModel)

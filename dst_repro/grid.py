@@ -26,14 +26,25 @@ class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class Then(_File):
+    """One more run after each round that takes one of the values: the round's settings, but for those in `set`."""
+
+    after: Annotated[dict[str, list[Any]], Field(min_length=1)]
+    set: Annotated[dict[str, Any], Field(min_length=1)]
+
+
 class Block(_File):
     """One product of a grid: `set` is the same in all runs, each key of `sweep` takes every value of its list."""
 
     set: dict[str, Any] = {}
     sweep: dict[str, list[Any]] = {}
     rounds: dict[str, list[Any]] = {}
-    """A chain of runs: the k-th takes the k-th value of each list and starts from the one before, the first from
-    `weights_from`, if there is one."""
+    """A chain of runs: the k-th takes the k-th value of each list and starts from the one before, the first from what
+    stands in `through`, if there is one."""
+    through: Literal["weights_from", "mask_from"] = "weights_from"
+    """The field by which a round names the one before."""
+    then: list[Then] = []
+    """Runs that come after some of the rounds and are no rounds themselves."""
 
 
 class Experiment(_File):
@@ -118,8 +129,8 @@ class Suite:
 
     @functools.cached_property
     def parents(self) -> frozenset[str]:
-        """Ids of runs that others start from."""
-        return frozenset(run.parent.id for run in self.runs.values() if run.parent is not None)
+        """Ids of runs whose final network others begin with."""
+        return frozenset(parent.id for run in self.runs.values() for parent, moment in run.needs if moment is None)
 
     def files(self, kind: Literal["table", "figure"]) -> dict[str, str]:
         """File name without suffix -> "paper/item", for every item of a kind."""
@@ -166,19 +177,27 @@ def expand(experiment: Experiment, source: str) -> Iterator[RunConfig]:
         for values in itertools.product(*axes.values()):
             fields = _set(_set(_set({}, experiment.base), block.set), dict(zip(axes, values, strict=True)))
             try:
-                yield from _chain(fields, block.rounds) if block.rounds else [RunConfig.parse(fields)]
+                yield from _chain(fields, block) if block.rounds else [RunConfig.parse(fields)]
             except ConfigError as error:
                 raise error.within(source, f"block {number}") from None
 
 
-def _chain(fields: dict[str, Any], rounds: Mapping[str, list[Any]]) -> Iterator[RunConfig]:
-    """One run a round, each from the one before."""
-    if len({len(values) for values in rounds.values()}) > 1:
+def _chain(fields: dict[str, Any], block: Block) -> Iterator[RunConfig]:
+    """One run a round, each from the one before, and what comes after it."""
+    if len({len(values) for values in block.rounds.values()}) > 1:
         raise ConfigError("all lists must be of the same length", "rounds")
-    for values in zip(*rounds.values(), strict=True):
-        fields = _set(fields, dict(zip(rounds, values, strict=True)))
+    for then in block.then:
+        for key, allowed in then.after.items():
+            if missing := [value for value in allowed if value not in block.rounds.get(key, [])]:
+                raise ConfigError(f"no round has {key} {missing[0]}", "then.after")
+    for values in zip(*block.rounds.values(), strict=True):
+        chosen = dict(zip(block.rounds, values, strict=True))
+        fields = _set(fields, chosen)
         yield RunConfig.parse(fields)
-        fields = fields | {"weights_from": {key: value for key, value in fields.items() if key not in SHARED}}
+        fields = fields | {block.through: {key: value for key, value in fields.items() if key not in SHARED}}
+        for then in block.then:
+            if all(chosen[key] in allowed for key, allowed in then.after.items()):
+                yield RunConfig.parse(_set(fields, then.set))
 
 
 def load_experiment(slug: str, config_dir: Path) -> tuple[Experiment, list[RunConfig]]:

@@ -42,7 +42,7 @@ def seconds_left(hours: float | None, until: str | None) -> float:
 
 def waiting(suite: Suite, results: Path) -> list[RunConfig]:
     """Runs without a record, in the order of the suite's files, each after the runs that it starts from."""
-    ordered = {r.id: r for run in suite.runs.values() for r in (*reversed(run.ancestors), run)}
+    ordered = {r.id: r for run in suite.runs.values() for r in (*run.ancestors, run)}
     return [run for run in ordered.values() if record.read(results, run.id) is None]
 
 

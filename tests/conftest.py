@@ -17,6 +17,7 @@ from dst_repro.data.base import Data, load
 from dst_repro.methods.base import Context, Method
 from dst_repro.registry import methods
 from dst_repro.training.loop import Trainer
+from dst_repro.training.run import begin, provide_states
 
 RunFactory = Callable[..., RunConfig]
 TrainerFactory = Callable[..., Trainer]
@@ -75,19 +76,26 @@ def digits() -> Data:
 
 
 @pytest.fixture
-def trainer(digits: Data) -> TrainerFactory:
-    """A trainer of a tiny run on the CPU."""
-    return lambda method="dense", **fields: Trainer(_tiny(method, **fields), digits, torch.device("cpu"))
+def trainer(digits: Data, tmp_path: Path) -> TrainerFactory:
+    """A trainer of a tiny run on the CPU. The runs that it begins with are trained."""
+
+    def make(method: str = "dense", **fields: Any) -> Trainer:
+        run = _tiny(method, **fields)
+        provide_states(run, tmp_path / "parents")
+        return Trainer(run, digits, torch.device("cpu"), *begin(run, tmp_path / "parents"))
+
+    return make
 
 
 @pytest.fixture
 def build() -> MethodFactory:
     """A method on a model of the test's own: `build(model, "rigl", steps=100, density=0.5, ...)`, prepared."""
 
-    def make(model: torch.nn.Module, method: str, steps: int = 100, **fields: Any) -> Method:
+    def make(model: torch.nn.Module, method: str, steps: int = 100, data: Data | None = None, **fields: Any) -> Method:
         config = _tiny(method, **{"epochs": 1} | fields)
         entry = methods[method]
-        made: Method = entry.object(entry.params(**config.method_params), Context(config, steps // config.epochs))
+        context = Context(config, steps // config.epochs, data)
+        made: Method = entry.object(entry.params(**config.method_params), context)
         made.prepare(model)
         return made
 

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from dst_repro import sparsest
 from dst_repro.aggregate import RUNS
+from dst_repro.config import PARENTS
 from dst_repro.errors import UserError, did_you_mean
 from dst_repro.registry import Params
 
@@ -97,7 +98,7 @@ def _varying(firsts: pd.DataFrame) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for (_, _, method), group in firsts.groupby(["dataset", "model", "method"]):
         differ = [f for f in fields if group[f].map(plain).nunique() > 1]
-        own = [f for f in differ if not f.startswith("weights_from.")]
+        own = [f for f in differ if f.partition(".")[0] not in PARENTS]
         if not group[["density", *own]].map(plain).duplicated().any():
             differ = own
         known = found.setdefault(str(method), [])
@@ -111,7 +112,8 @@ def _setting(first: pd.Series[Any], fields: Iterable[str]) -> str:
 
 
 def _word(field: str) -> str:
-    return ("from " if field.startswith("weights_from.") else "") + field.rpartition(".")[2]
+    parent, _, own = field.rpartition(".")
+    return {"weights_from": "from ", "mask_from": "mask's "}.get(parent.partition(".")[0], "") + own
 
 
 def cells(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]] | None = None) -> list[Cell]:

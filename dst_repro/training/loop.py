@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from torch.nn import functional
 
 from dst_repro.config import RunConfig
 from dst_repro.data.base import Data, Part
-from dst_repro.methods.base import Context, Method
+from dst_repro.errors import ConfigError
+from dst_repro.methods.base import Context, Given, Method
 from dst_repro.precision import autocast
 from dst_repro.record import Metrics, Selection
 from dst_repro.registry import methods, models
@@ -34,23 +37,29 @@ class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
 class Trainer:
     """One run between its start and its end. All randomness comes from streams of the run's seed and the epoch.
 
-    `start` is the state of the network to begin with, by default the model's own initialisation.
+    `start` is the state of the network to begin with, by default the model's own initialisation; `given` is what
+    `mask_from` names.
     """
 
     def __init__(
-        self, config: RunConfig, data: Data, device: torch.device, start: dict[str, torch.Tensor] | None = None
+        self,
+        config: RunConfig,
+        data: Data,
+        device: torch.device,
+        start: dict[str, torch.Tensor] | None = None,
+        given: Given | None = None,
     ) -> None:
         self.config, self.data, self.device = config, data.to(device), device
         self.steps_per_epoch = math.ceil(len(data.train) / config.batch_size)
-        torch.manual_seed(derive(config.seed, "initialisation"))
-        entry = models[config.model]
-        network = entry.object(data.shape, data.classes, entry.params(**config.model_params))
+        redrawn = ("redrawn",) if config.initialisation == "redrawn" else ()
+        torch.manual_seed(derive(config.seed, "initialisation", *redrawn))
+        network: Any = self.plain_network()
         if start is not None:
             network.load_state_dict(start)
         self.model: torch.nn.Module = network.to(device, memory_format=torch.channels_last)
         self.parameters = sum(p.numel() for p in self.model.parameters())
         entry = methods[config.method]
-        context = Context(config, self.steps_per_epoch)
+        context = Context(config, self.steps_per_epoch, self.data, given)
         self.method: Method = entry.object(entry.params(**config.method_params), context)
         self.method.prepare(self.model)
         if context.compiles and device.type == "cuda":  # on a CPU it gains nothing (measured)
@@ -61,6 +70,25 @@ class Trainer:
         self.history.layers(0, 0, self.method)
         self.epochs: list[tuple[Metrics, bool]] = []
         self.seconds_in_steps = 0.0
+
+    def plain_network(self) -> torch.nn.Module:
+        """The network of the run, newly initialised, on the CPU, as no method has touched it."""
+        entry = models[self.config.model]
+        made: torch.nn.Module = entry.object(
+            self.data.shape, self.data.classes, entry.params(**self.config.model_params)
+        )
+        return made
+
+    def advance(self, moment: Mapping[str, int]) -> None:
+        """Train from the start up to a moment, as the run itself does. Raises `Diverged`, `ConfigError`."""
+        steps = moment["step"] if "step" in moment else moment["epoch"] * self.steps_per_epoch
+        whole = self.config.epochs * self.steps_per_epoch
+        if steps > whole:
+            raise ConfigError(f"that run has {whole} steps, not {steps}", "weights_at")
+        for _ in range(steps // self.steps_per_epoch):
+            self.run_epoch()
+        if steps % self.steps_per_epoch:
+            self._train(len(self.epochs), steps % self.steps_per_epoch)
 
     def run_epoch(self) -> Metrics:
         """Train one epoch, evaluate, and add both to the history. Raises `Diverged`."""
@@ -90,16 +118,17 @@ class Trainer:
         self.epochs.append((metrics, self.method.at_target()))
         return metrics
 
-    def _train(self, epoch: int) -> float:
-        """One pass over the training images; the mean cross-entropy over its steps, without penalties."""
+    def _train(self, epoch: int, steps: int | None = None) -> float:
+        """One pass over the training images, or its first steps; the mean cross-entropy, without penalties."""
         started = time.perf_counter()
         torch.manual_seed(derive(self.config.seed, "layers", epoch))  # for dropout and the like
-        losses = torch.empty(self.steps_per_epoch, device=self.device)
+        losses = torch.empty(steps or self.steps_per_epoch, device=self.device)
         first = epoch * self.steps_per_epoch
         self.model.train()
         if first < self.config.step_history:
             self.history.begin_steps(self.method)
-        for i, batch in enumerate(self.data.train_batches(self.config.batch_size, self.config.seed, epoch)):
+        batches = self.data.train_batches(self.config.batch_size, self.config.seed, epoch)
+        for i, batch in enumerate(itertools.islice(batches, steps)):
             step = first + i
             set_learning_rate(self.optimizer, learning_rate(self.config, step, self.steps_per_epoch))
             losses[i] = self._step(step, *batch)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
 import torch
+from filelock import FileLock
 from torch import Tensor
 
 from dst_repro import environment, record
@@ -17,12 +18,13 @@ from dst_repro.device import describe, settle
 from dst_repro.errors import UserError
 from dst_repro.files import write_json
 from dst_repro.fingerprint import fingerprint
+from dst_repro.methods.base import Given
 from dst_repro.record import DataUsed, LayerCount, Record
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Diverged, Trainer
 from dst_repro.training.progress import Progress
-from dst_repro.training.state import about_state, read_network, state_path, write_state
+from dst_repro.training.state import about_state, read_state, state_path, write_state
 
 Policy = Literal["keep", "retrain"]
 
@@ -37,10 +39,11 @@ def needed(run: RunConfig, results: Path, policy: Policy) -> bool:
     return found is None or (policy == "retrain" and found.fingerprint != fingerprint(run))
 
 
-def train(run: RunConfig, results: Path, keep_state: bool = False) -> Record:
+def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path | None = None) -> Record:
     """Train one run and write its record. A `UserError` (no data, no such device) leaves no record behind.
 
-    `keep_state` leaves the final network, too, for runs that start from it.
+    `keep_state` leaves the final network, too, for runs that begin with it; those that this one begins with are sought
+    in the results folder `states`, by default its own.
     """
     started = time.monotonic()
     device = settle(run.threads, run.precision)
@@ -55,7 +58,7 @@ def train(run: RunConfig, results: Path, keep_state: bool = False) -> Record:
     try:
         data = load(run)
         data_used = DataUsed(name=data.name, note=data.note, sha256=data.sha256)
-        trainer = Trainer(run, data, device, _start(run, results))
+        trainer = Trainer(run, data, device, *begin(run, states or results))
         state = checkpoint.load(device)
         if state is not None:
             trainer.load_state_dict(state)
@@ -89,22 +92,42 @@ def train(run: RunConfig, results: Path, keep_state: bool = False) -> Record:
     return written
 
 
-def provide_state(run: RunConfig, results: Path) -> None:
-    """See to it that `results/states/<id>.safetensors` is there, by training where it isn't.
+def provide_states(run: RunConfig, results: Path) -> None:
+    """See to it that every network that a run begins with is in `results/states`, by training where one isn't.
+
+    Two calls in one folder: the second waits, and finds what the first has made.
+    """
+    for parent, moment in run.needs:
+        path = state_path(results, parent.id, moment)
+        if not path.exists():
+            provide_states(parent, results)
+            with lock(results, path.stem):
+                if not path.exists():
+                    _provide(parent, moment, path, results)
+
+
+def lock(results: Path, name: str) -> FileLock:
+    """Held by whoever makes what is called so."""
+    folder = results / ".checkpoints"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{name}.lock")
+
+
+def _provide(run: RunConfig, moment: Mapping[str, int] | None, path: Path, results: Path) -> None:
+    """Train a run up to a moment, or to its end.
 
     A run that has a record is trained a second time without touching it. Raises `UserError` if it ends with another
     mask than the record has: other source made that, or another kind of machine.
     """
-    path, found = state_path(results, run.id), record.read(results, run.id)
-    if path.exists():
+    found = record.read(results, run.id)
+    if moment is not None:
+        _advance(run, moment, path, results)
         return
     if found is None:
         train(run, results, keep_state=True)
         return
     again = results / ".checkpoints" / "again"
-    if run.parent is not None:
-        provide_state(run.parent, again)
-    train(run, again, keep_state=True)
+    train(run, again, keep_state=True, states=results)
     made = state_path(again, run.id)
     if about_state(made).get("mask_sha256") != (found.mask_sha256 if found.status == "finished" else None):
         raise UserError(
@@ -115,17 +138,29 @@ def provide_state(run: RunConfig, results: Path) -> None:
     made.replace(path)
 
 
-def _start(run: RunConfig, results: Path) -> dict[str, Tensor] | None:
-    """The network that a run starts from, None for its own initialisation."""
-    if run.parent is None:
-        return None
-    path = state_path(results, run.parent.id)
-    if not path.exists():
-        raise UserError(f"{run.id} starts from {run.parent.id}, whose weights are missing: {path}")
-    status = about_state(path)["status"]
-    if status != "finished":
-        raise RuntimeError(f"starts from {run.parent.id}, which {status}")
-    return read_network(path)
+def _advance(run: RunConfig, moment: Mapping[str, int], path: Path, results: Path) -> None:
+    trainer = Trainer(run, load(run), settle(run.threads, run.precision), *begin(run, results))
+    status: record.Status = "finished"
+    try:
+        trainer.advance(moment)
+    except Diverged:
+        status = "diverged"
+    write_state(path, trainer, status)
+
+
+def begin(run: RunConfig, results: Path) -> tuple[dict[str, Tensor] | None, Given | None]:
+    """The weights that a run starts from, None for its own initialisation, and what `mask_from` names."""
+    found: dict[str, Given] = {}
+    for key, (parent, moment) in zip(run.parents, run.needs, strict=True):
+        path = state_path(results, parent.id, moment)
+        if not path.exists():
+            raise UserError(f"{run.id} starts from {parent.id}, whose weights are missing: {path}")
+        status = about_state(path)["status"]
+        if status != "finished":
+            raise RuntimeError(f"starts from {parent.id}, which {status}")
+        found[key] = read_state(path)
+    start = found.get("weights_from")
+    return start.network if start else None, found.get("mask_from")
 
 
 def _epochs(run: RunConfig, trainer: Trainer, checkpoint: Checkpoint) -> None:

@@ -7,6 +7,7 @@ leaves a state without tensors, so that what starts from it can say so.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,17 @@ import torch
 from torch import Tensor
 
 from dst_repro.files import write_with
+from dst_repro.methods.base import Given
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.loop import Trainer
 
 MASK = "mask:"  # before the name of a layer; what has no such prefix belongs to the model
 
 
-def state_path(results: Path, run_id: str) -> Path:
-    return results / "states" / f"{run_id}.safetensors"
+def state_path(results: Path, run_id: str, moment: Mapping[str, int] | None = None) -> Path:
+    """Of the network at the end, or after so many epochs or steps."""
+    when = "".join(f"-{unit}-{number}" for unit, number in (moment or {}).items())
+    return results / "states" / f"{run_id}{when}.safetensors"
 
 
 def write_state(path: Path, trainer: Trainer | None, status: str) -> None:
@@ -42,6 +46,10 @@ def _packed(mask: Tensor) -> Tensor:
     return torch.from_numpy(np.packbits(mask.cpu().numpy().reshape(-1)))
 
 
+def _unpacked(bits: Tensor, shape: torch.Size) -> Tensor:
+    return torch.from_numpy(np.unpackbits(bits.numpy(), count=shape.numel())).bool().view(shape)
+
+
 def about_state(path: Path) -> dict[str, str]:
     """`status` of the run, and `mask_sha256` if it finished."""
     from safetensors import safe_open
@@ -51,9 +59,13 @@ def about_state(path: Path) -> dict[str, str]:
     return found
 
 
-def read_network(path: Path) -> dict[str, Tensor]:
-    """The weights, on the CPU, to be loaded into a plain model."""
+def read_state(path: Path) -> Given:
+    """The weights, to be loaded into a plain model, and the masks, on the CPU."""
     from safetensors import safe_open
 
+    network: dict[str, Tensor] = {}
+    masks: dict[str, Tensor] = {}
     with safe_open(path, "pt") as file:
-        return {name: file.get_tensor(name) for name in file.keys() if not name.startswith(MASK)}  # noqa: SIM118
+        for name in file.keys():  # noqa: SIM118
+            (masks if name.startswith(MASK) else network)[name.removeprefix(MASK)] = file.get_tensor(name)
+    return Given(network, {name: _unpacked(bits, network[f"{name}.weight"].shape) for name, bits in masks.items()})

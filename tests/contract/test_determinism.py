@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from dst_repro.data.base import load
 from dst_repro.training.loop import Trainer
+from dst_repro.training.run import begin, provide_states
 from tests.conftest import RunFactory
 from tests.contract.test_methods import one_each
 
@@ -23,10 +25,11 @@ def _deterministic() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_deterministic")
 @pytest.mark.parametrize("fields", one_each())
-def test_every_method_is_deterministic(tiny: RunFactory, fields: dict[str, Any]) -> None:
+def test_every_method_is_deterministic(tiny: RunFactory, results: Path, fields: dict[str, Any]) -> None:
     """Six steps on the convolutional net, whose weights are channels-last."""
     run = tiny(**fields, model="lenet-5-caffe", dataset_params={"size": 28}, batch_size=256, step_history=2)
-    trainer = Trainer(run, load(run), torch.device("cpu"))
+    provide_states(run, results)
+    trainer = Trainer(run, load(run), torch.device("cpu"), *begin(run, results))
     assert trainer.steps_per_epoch == 6
     trainer.run_epoch()
     trainer.load_state_dict(trainer.state_dict())

@@ -16,7 +16,7 @@ from dst_repro.data.base import Data
 from dst_repro.registry import Entry, drops, grows, methods
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Trainer
-from dst_repro.training.run import train
+from dst_repro.training.run import provide_states, train
 from tests.conftest import RunFactory, TrainerFactory
 
 WEIGHTS = {"fc1": 64 * 300, "fc2": 300 * 100, "fc3": 100 * 10}
@@ -35,6 +35,8 @@ def cases() -> list[Any]:
     found = []
     for slug, entry in sorted(methods.discover().items()):
         fields = {"method": slug, "method_params": params(entry)}
+        if entry.facts.get("mask_from") == "required":
+            fields |= {"mask_from": {"method": "static", "density": 0.1}}
         if entry.facts.get("density"):
             found += [pytest.param(fields | {"density": d}, id=f"{slug}-{d}") for d in DENSITIES]
         else:
@@ -173,8 +175,9 @@ def test_same_run_same_bits_also_when_killed(
     tiny: RunFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
 ) -> None:
     """Whole; killed in the third epoch, after two checkpoints, and resumed: record and history are equal to the bit."""
-    run = tiny(**fields)
-    done = train(run, tmp_path / "whole")
+    run, states = tiny(**fields), tmp_path / "states"
+    provide_states(run, states)
+    done = train(run, tmp_path / "whole", states=states)
     assert done.status == "finished"
     steps = Trainer._step
 
@@ -186,11 +189,11 @@ def test_same_run_same_bits_also_when_killed(
     monkeypatch.setattr(Trainer, "_step", killed)
     monkeypatch.setenv("DST_CHECKPOINT_SECONDS", "0")
     with pytest.raises(KeyboardInterrupt):
-        train(run, tmp_path / "killed")
+        train(run, tmp_path / "killed", states=states)
     monkeypatch.undo()
     assert record.read(tmp_path / "killed", run.id) is None
     torch.rand(7)  # the global generator is somewhere else by now
-    train(run, tmp_path / "killed")
+    train(run, tmp_path / "killed", states=states)
     assert record.runtime(tmp_path / "killed", run.id)["resumed_at_epoch"] == 2
     assert files(tmp_path / "killed", run) == files(tmp_path / "whole", run)
     assert not list((tmp_path / "killed" / ".checkpoints").glob("*"))
@@ -199,7 +202,10 @@ def test_same_run_same_bits_also_when_killed(
 @pytest.mark.parametrize("fields", one_each())
 def test_same_seed_same_bits_other_seed_other_masks(tiny: RunFactory, tmp_path: Path, fields: dict[str, Any]) -> None:
     run, other = tiny(**fields), tiny(**fields, seed=1)
-    first, again, different = train(run, tmp_path / "a"), train(run, tmp_path / "b"), train(other, tmp_path / "a")
+    states = tmp_path / "states"
+    for each in (run, other):
+        provide_states(each, states)
+    first, again, different = (train(r, tmp_path / d, states=states) for r, d in ((run, "a"), (run, "b"), (other, "a")))
     assert files(tmp_path / "a", run) == files(tmp_path / "b", run)
     assert first == again
     assert first.cell == different.cell

@@ -12,8 +12,8 @@ from dst_repro import record
 from dst_repro.config import RunConfig
 from dst_repro.errors import ConfigError, UserError
 from dst_repro.fingerprint import fingerprint
-from dst_repro.training.run import provide_state, train
-from dst_repro.training.state import about_state, read_network, state_path
+from dst_repro.training.run import provide_states, train
+from dst_repro.training.state import about_state, read_state, state_path
 from tests.conftest import RunFactory, TrainerFactory
 
 ROUND = {"density": 0.1, "learning_rate": 0.01}
@@ -21,8 +21,8 @@ ROUND = {"density": 0.1, "learning_rate": 0.01}
 
 def test_parent_shares_what_is_left_unsaid(tiny: RunFactory) -> None:
     child = tiny("one-shot", **ROUND, seed=3, weights_from={"method": "dense", "learning_rate": 0.05})
-    assert child.parent == tiny("dense", learning_rate=0.05, seed=3)
-    assert child.ancestors == [child.parent]
+    assert child.parents["weights_from"] == tiny("dense", learning_rate=0.05, seed=3)
+    assert child.ancestors == [child.parents["weights_from"]]
     assert tiny("dense").ancestors == []
 
 
@@ -39,21 +39,21 @@ def test_spelling_does_not_matter(tiny: RunFactory) -> None:
 def test_default_that_the_child_does_not_have_is_not_lost(tiny: RunFactory) -> None:
     """The parent decays nothing, which is the default, but not its child's way."""
     child = tiny("one-shot", **ROUND, weight_decay=1e-4, weights_from={"method": "dense", "weight_decay": 0.0})
-    assert child.parent.weight_decay == 0
-    assert RunConfig.parse(child.json_text()).parent.weight_decay == 0
+    assert child.parents["weights_from"].weight_decay == 0
+    assert RunConfig.parse(child.json_text()).parents["weights_from"].weight_decay == 0
 
 
 def test_seed_is_no_part_of_the_cell(tiny: RunFactory) -> None:
     one, other = (tiny("one-shot", **ROUND, weights_from={"method": "dense"}, seed=seed) for seed in (0, 1))
     assert one.cell == other.cell
-    assert one.parent.cell == other.parent.cell
-    assert one.parent.id != other.parent.id
+    assert one.parents["weights_from"].cell == other.parents["weights_from"].cell
+    assert one.parents["weights_from"].id != other.parents["weights_from"].id
 
 
 def test_rounds_are_nested(tiny: RunFactory) -> None:
     before = {"method": "one-shot", "density": 0.3, "weights_from": {"method": "dense", "epochs": 3}}
     last = tiny("one-shot", density=0.1, weights_from=before)
-    assert [(r.method, r.density, r.epochs) for r in last.ancestors] == [("one-shot", 0.3, 2), ("dense", None, 3)]
+    assert [(r.method, r.density, r.epochs) for r in last.ancestors] == [("dense", None, 3), ("one-shot", 0.3, 2)]
 
 
 @pytest.mark.parametrize(
@@ -114,26 +114,23 @@ def chain(tiny: RunFactory) -> RunConfig:
 
 def test_chain_from_nothing_and_again_after_the_states_are_lost(tiny: RunFactory, results: Path) -> None:
     last = chain(tiny)
-    for run in reversed(last.ancestors):
-        provide_state(run, results)
+    provide_states(last, results)
     done = train(last, results)
     assert done.status == "finished"
     assert {p.name for p in (results / "runs").iterdir()} == {last.id, *(run.id for run in last.ancestors)}
-    parent = last.parent
-    assert parent is not None
+    parent = last.parents["weights_from"]
     before = record.folder(results, parent.id).joinpath("record.json").read_bytes()
     first = state_path(results, parent.id).read_bytes()
     state_path(results, parent.id).unlink()
-    provide_state(parent, results)
+    provide_states(last, results)
     assert state_path(results, parent.id).read_bytes() == first
     assert record.folder(results, parent.id).joinpath("record.json").read_bytes() == before
 
 
 def test_first_round_starts_where_its_parent_ended(tiny: RunFactory, results: Path) -> None:
     last = chain(tiny)
-    for run in reversed(last.ancestors):
-        provide_state(run, results)
-    dense, pruned = (read_network(state_path(results, run.id)) for run in reversed(last.ancestors))
+    provide_states(last, results)
+    dense, pruned = (read_state(state_path(results, run.id)).network for run in last.ancestors)
     assert dense.keys() == pruned.keys()
     gone = pruned["fc1.weight"] == 0
     assert gone.float().mean() == pytest.approx(0.7, abs=0.01)
@@ -143,24 +140,25 @@ def test_first_round_starts_where_its_parent_ended(tiny: RunFactory, results: Pa
 
 def test_missing_parent_is_named(tiny: RunFactory, results: Path) -> None:
     last = chain(tiny)
-    with pytest.raises(UserError, match=f"starts from {last.ancestors[0].id}, whose weights are missing"):
+    with pytest.raises(UserError, match=f"starts from {last.ancestors[1].id}, whose weights are missing"):
         train(last, results)
     assert not (results / "runs").exists()
 
 
 def test_parent_that_diverged_fails_its_child(tiny: RunFactory, results: Path) -> None:
     child = tiny("one-shot", **ROUND, weights_from={"method": "dense", "learning_rate": 1e30})
-    provide_state(child.parent, results)
+    provide_states(child, results)
     done = train(child, results)
     assert done.status == "failed"
-    assert f"starts from {child.parent.id}, which diverged" in (done.reason or "")
+    assert f"starts from {child.ancestors[0].id}, which diverged" in (done.reason or "")
 
 
 def test_record_of_another_machine_is_not_overwritten(tiny: RunFactory, results: Path) -> None:
     """Another mask than the record's: the state is refused, in one line, and nothing is lost."""
-    parent = tiny("rigl", density=0.2, method_params={"update_period": 5})
+    child = tiny("one-shot", **ROUND, weights_from={"method": "rigl", "density": 0.2})
+    (parent,) = child.ancestors
     made = train(parent, results)
     record.write(made.model_copy(update={"mask_sha256": "0" * 64}), results)
     with pytest.raises(UserError, match="ends with another mask than its record"):
-        provide_state(parent, results)
+        provide_states(child, results)
     assert not state_path(results, parent.id).exists()

@@ -107,7 +107,8 @@ def test_text_and_full_form_give_the_run_back(fields: dict[str, Any]) -> None:
 
 def test_full_form_has_the_defaults() -> None:
     full = run(method="gmp", density=0.1, method_params={"end": 0.5}).full()
-    assert full["method_params"] == {"scope": "uniform", "begin": 0.0, "end": 0.5, "update_period": 100}
+    layers = {"scope": "uniform", "layers": "all", "exempt": []}
+    assert full["method_params"] == layers | {"begin": 0.0, "end": 0.5, "update_period": 100}
     assert full["optimizer_params"] == {"momentum": 0.9, "nesterov": False}
     assert full["dataset_params"] == {"size": 28}
 

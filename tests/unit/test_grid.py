@@ -112,15 +112,15 @@ def test_rounds_are_a_chain(project: Project) -> None:
     suite = project.plan()
     chains = [run for run in suite.runs.values() if run.density == 0.1]
     for scope, last in zip(("global", "erk"), chains, strict=True):
-        stages = [(r.method, r.density, r.epochs, r.method_params) for r in [last, *last.ancestors]]
+        stages = [(r.method, r.density, r.epochs, r.method_params) for r in [*last.ancestors, last]]
         params = {"scope": scope}
         assert stages == [
-            ("one-shot", 0.1, 1, params),
-            ("one-shot", 0.2, 1, params),
-            ("one-shot", 0.5, 2, params),
             ("dense", None, 5, {}),
+            ("one-shot", 0.5, 2, params),
+            ("one-shot", 0.2, 1, params),
+            ("one-shot", 0.1, 1, params),
         ]
-        assert {r.id for r in last.ancestors[:-1]} <= set(suite.members["grid"])
+        assert {r.id for r in last.ancestors[1:]} <= set(suite.members["grid"])
     assert len(suite.runs) == 2 * 3 + 1
     assert len(suite.members["grid"]) == 2 * 3
 
@@ -129,8 +129,8 @@ def test_rounds_may_begin_at_the_initialisation(project: Project) -> None:
     block = {"set": {"method": "one-shot"}, "rounds": {"density": [0.5, 0.2]}}
     project.write(project.experiment, EXPERIMENT | {"sweep": {"seed": [0]}, "blocks": [block]})
     first, second = project.plan().runs.values()
-    assert first.parent is None
-    assert second.parent == first
+    assert first.parents == {}
+    assert second.parents == {"weights_from": first}
 
 
 def test_items_bring_their_experiments(project: Project) -> None:

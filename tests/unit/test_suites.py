@@ -24,7 +24,7 @@ from dst_repro.methods.base import Context, Method
 from dst_repro.registry import methods, models
 from dst_repro.training.loop import Trainer
 from dst_repro.training.run import train
-from dst_repro.training.state import read_network, state_path
+from dst_repro.training.state import read_state, state_path
 from dst_repro.vision import torchvision_datasets
 
 CONFIG = Path(__file__).parents[2] / "config"
@@ -77,8 +77,8 @@ def small(run: RunConfig) -> RunConfig:
     """Two epochs of two steps. tf32 and bf16 are formats that this machine may not have."""
     fields = run.model_dump() | {"batch_size": 2, "epochs": 2, "precision": "float32"}
     fields["dataset_params"] = run.dataset_params | SMALL[run.dataset]
-    if run.parent is not None:
-        fields["weights_from"] = {k: v for k, v in small(run.parent).model_dump().items() if k not in SHARED}
+    for key, parent in run.parents.items():
+        fields[key] = {k: v for k, v in small(parent).model_dump().items() if k not in SHARED}
     return RunConfig.parse(fields)
 
 
@@ -149,7 +149,7 @@ def test_every_run_can_be_built(name: str) -> None:
 @pytest.mark.parametrize("run", kinds())
 def test_one_of_each_kind_trains(run: RunConfig, results: Path) -> None:
     run = small(run)
-    for ancestor in reversed(run.ancestors):
+    for ancestor in run.ancestors:
         train(ancestor, results, keep_state=True)
     done = train(run, results, keep_state=True)
     assert done.status == "finished", done.reason
@@ -170,9 +170,10 @@ def test_one_of_each_kind_trains(run: RunConfig, results: Path) -> None:
     else:
         assert kept == round((run.density or 1.0) * expected.weights)
 
-    given = None if run.parent is None else read_network(state_path(results, run.parent.id))
-    start = Trainer(run, load(run), torch.device("cpu"), given)
-    before, after = start.method.network(start.model), read_network(state_path(results, run.id))
+    given = {key: read_state(state_path(results, parent.id)) for key, parent in run.parents.items()}
+    weights = given["weights_from"].network if "weights_from" in given else None
+    start = Trainer(run, load(run), torch.device("cpu"), weights, given.get("mask_from"))
+    before, after = start.method.network(start.model), read_state(state_path(results, run.id)).network
     assert before.keys() == after.keys()
     for layer in filter(lambda layer: layer.kept > 0, done.layers):
         assert not torch.equal(before[f"{layer.name}.weight"], after[f"{layer.name}.weight"]), layer.name
