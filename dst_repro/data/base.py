@@ -121,9 +121,8 @@ def load(config: RunConfig) -> Data:
     whole = source(config.dataset, config.dataset_params)
     if config.augmentation not in whole.train.augmentations:
         *most, last = sorted(whole.train.augmentations)
-        raise ConfigError(
-            f"'{config.augmentation}' can't be had of {whole.name}; take {', '.join(most)} or {last}", "augmentation"
-        )
+        choice = " or ".join(filter(None, [", ".join(most), last]))
+        raise ConfigError(f"'{config.augmentation}' can't be had of {whole.name}; take {choice}", "augmentation")
     held_out = round(config.validation * len(whole.train))
     train, validation = whole.train, None
     if config.validation > 0:

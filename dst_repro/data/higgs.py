@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from dst_repro.data.base import Images, Source
 from dst_repro.data.fetch import DAMAGED, data_root
@@ -31,12 +29,6 @@ class Rows(Images):
     """Rows of a table, (n, numbers): there is nothing to augment."""
 
     augmentations: ClassVar[frozenset[str]] = frozenset({"none"})
-
-    def take(self, index: Tensor) -> Rows:
-        return replace(self, images=self.images[index], labels=self.labels[index])
-
-    def to(self, device: torch.device) -> Rows:
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
 
 @datasets.register("higgs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Protocol, Self
 
@@ -64,11 +64,11 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, index: Tensor) -> Images:
-        return Images(self.images[index], self.labels[index])
+    def take(self, index: Tensor) -> Self:
+        return replace(self, images=self.images[index], labels=self.labels[index])
 
-    def to(self, device: torch.device) -> Images:
-        return Images(self.images.to(device), self.labels.to(device))
+    def to(self, device: torch.device) -> Self:
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def sha256(self) -> str:
         """Of the pixels, then the labels, as bytes."""

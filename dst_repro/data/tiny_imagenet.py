@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -30,12 +29,6 @@ class Mirrored(Images):
     """Images in memory whose augmentation is the flip alone: each is mirrored with probability 1/2."""
 
     augmentations: ClassVar[frozenset[str]] = frozenset({"none", "flip"})
-
-    def take(self, index: Tensor) -> Mirrored:
-        return replace(self, images=self.images[index], labels=self.labels[index])
-
-    def to(self, device: torch.device) -> Mirrored:
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
     def batches(
         self, size: int, order: Tensor | None = None, augmentation: Augmentation | None = None

@@ -83,7 +83,7 @@ def test_a_run_is_trained_on_rows(tiny: RunFactory, results: Path) -> None:
 
 @pytest.mark.usefixtures("root")
 def test_rows_are_not_cropped(tiny: RunFactory) -> None:
-    with pytest.raises(ConfigError, match=r"^augmentation: 'crop-flip' can't be had of higgs; take "):
+    with pytest.raises(ConfigError, match=r"^augmentation: 'crop-flip' can't be had of higgs; take none$"):
         load(tiny(dataset="higgs", dataset_params={}, augmentation="crop-flip"))
 
 
