@@ -36,8 +36,12 @@ class DropAndGrow(Scored):
         if params.gradient_batches > self.period:
             raise ConfigError(f"an update comes every {self.period} steps", "method_params.gradient_batches")
 
+    @property
+    def initial_density(self) -> float:
+        return self.context.density
+
     def initial_masks(self) -> dict[str, Tensor]:
-        return self.random_masks(self.context.density, self.params.distribution)
+        return self.random_masks(self.initial_density, self.params.distribution)
 
     # When
 

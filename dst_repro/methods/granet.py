@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import torch
 from pydantic import Field
-from torch import Tensor
 
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Context
@@ -56,11 +55,6 @@ class GraNet(SparseLearning):
     @property
     def initial_density(self) -> float:
         return float(self.params.initial_density)
-
-    def initial_masks(self) -> dict[str, Tensor]:
-        if self.released:
-            return super().initial_masks()
-        return self.random_masks(self.initial_density, self.params.distribution)
 
     def density(self, steps_done: int) -> float:
         """What a pruning after so many steps leaves."""

@@ -29,10 +29,6 @@ class SparseLearning(DropAndGrow):
             for name, shape in shapes.items()
         }
 
-    @property
-    def initial_density(self) -> float:
-        return self.context.density
-
     def device(self, name: str) -> torch.device:
         return self.modules[name].weight.device
 
