@@ -21,6 +21,7 @@ SUFFIXES = {"table": (".csv", ".md", ".tex", ".html"), "figure": (".svg", ".pdf"
 """What `item` writes for each kind."""
 
 NOTHING = "no finished run"
+NOT_THAT = "{} of {} runs have finished, but hold\nnothing that this figure can show"
 # Dates and versions would make each file differ from the last.
 METADATA: dict[str, dict[str, Any]] = {
     ".svg": {"Date": None, "Creator": None},
@@ -85,10 +86,18 @@ def _figure(frames: Frames, item: Item, plot: Plot, params: Any, name: str) -> d
 
     frame = plot.frame(frames.of(item.experiments), params)
     with matplotlib.rc_context(style.RC):
-        figure = style.empty(NOTHING) if frame.empty else plot.figure(frame, params)
+        figure = style.empty(_why_empty(frames, item)) if frame.empty else plot.figure(frame, params)
         style.footnotes(figure, caption.statements(frames, item))
         images = {suffix: _image(figure, suffix) for suffix in METADATA}
     return {**{suffix: _writer(image) for suffix, image in images.items()}, ".csv": render.frame_csv(frame)}
+
+
+def _why_empty(frames: Frames, item: Item) -> str:
+    from dst_repro.tables.cells import select
+
+    runs = select(frames.of(item.experiments).runs, item.params.get("where", {}))
+    finished = int((runs["status"] == "finished").sum())
+    return NOT_THAT.format(finished, len(runs)) if finished else NOTHING
 
 
 def _image(figure: Figure, suffix: str) -> bytes:

@@ -138,6 +138,15 @@ def test_every_plot_says_that_there_is_nothing(tmp_path: Path, builder: str, row
     assert len((tmp_path / "x.csv").read_text().splitlines()) == 1
 
 
+def test_finished_runs_without_what_is_drawn_are_not_called_unfinished(tmp_path: Path) -> None:
+    runs = [small.run("set", seed, 0.9 if seed else None, "finished" if seed else "missing", density=0.1)
+            for seed in range(3)]  # fmt: skip
+    draw.item(small.frames(*runs), figure("criteria-jaccard"), tmp_path, "x")
+    text = (tmp_path / "x.svg").read_text()
+    assert draw.NOTHING not in text
+    assert "2 of 3 runs have finished, but hold" in text
+
+
 @pytest.mark.parametrize("builder", PLOTS)
 def test_equal_frames_are_equal_bytes(tmp_path: Path, builder: str) -> None:
     before = dict(matplotlib.rcParams)
