@@ -39,11 +39,14 @@ def _unfinished(known: list[Cell]) -> list[str]:
 
 
 def _seeds(known: list[Cell]) -> str:
-    """`Seeds: 3.`, or by model where their number differs."""
-    counts: dict[int, list[str]] = {}
+    """`Seeds: 3.`, or by model where their number differs: `1 or 3` where the cells of a model differ, too."""
+    numbers: dict[str, set[int]] = {}
     for cell in known:
-        counts.setdefault(cell.planned, []).append(cell.model)
-    parts = [f"{n} ({', '.join(dict.fromkeys(models))})" if len(counts) > 1 else f"{n}" for n, models in counts.items()]
+        numbers.setdefault(cell.model, set()).add(cell.planned)
+    counts: dict[str, list[str]] = {}
+    for model, found in numbers.items():
+        counts.setdefault(" or ".join(map(str, sorted(found))), []).append(model)
+    parts = [f"{n} ({', '.join(models)})" if len(counts) > 1 else n for n, models in counts.items()]
     return f"Seeds: {'; '.join(parts)}." if parts else ""
 
 

@@ -212,6 +212,15 @@ def test_caption_says_what_the_runs_say() -> None:
     )
 
 
+def test_numbers_of_seeds_are_told_by_model() -> None:
+    def of(model: str, density: float, seeds: int) -> list[dict[str, object]]:
+        return [run("set", s, 0.9, density=density, model=model) for s in range(seeds)]
+
+    assert "Seeds: 1 or 3. " in caption(frames(*of("a", 0.1, 3), *of("a", 0.2, 1)), ITEM) + " "
+    rows = [*of("a", 0.1, 3), *of("a", 0.2, 1), *of("b", 0.1, 5)]
+    assert "Seeds: 1 or 3 (a); 5 (b). " in caption(frames(*rows), ITEM) + " "
+
+
 def test_many_incomplete_cells_are_counted() -> None:
     rows = [run("set", s, None, "missing", density=d / 10) for d in range(1, 9) for s in range(2)]
     assert caption(frames(*rows), ITEM).endswith("16 of 16 runs are not finished: 16 missing.")
