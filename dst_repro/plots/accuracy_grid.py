@@ -34,6 +34,9 @@ class GridParams(Selected):
     rows or columns, as static and dense ones, stands in all of them."""
     selection: Literal["last", "best_on_validation", "best_on_test"] = "last"
     """The epoch by which a run is judged."""
+    least: float | None = None
+    """Where the axis of the accuracy begins, in percent; what lies below is not shown. Panels that lie wholly below it
+    are shown as they are."""
 
 
 @plots.register("accuracy-grid", GridParams)
@@ -74,7 +77,10 @@ class AccuracyGrid:
                 if other is not axes:
                     axes.sharex(other)
                     axes.sharey(other)
-                _draw(axes, rows[rows["row"].isin([row, ""]) & rows["column"].isin([column, ""])], looks)
+                panels = rows[rows["column"].isin([column, ""])]
+                _draw(axes, panels[panels["row"].isin([row, ""])], looks)
+                if params.least is not None and (room := panels["high"].max() - params.least) > 0:
+                    axes.set_ylim(params.least, params.least + 1.05 * room)  # one for all that share the axis
                 if lying or row == down[0]:
                     words = ", ".join(filter(None, [title, column, row if lying else ""]))
                     axes.set_title(words if len(words) * most < 96 else words.replace(", ", "\n", 1))
@@ -120,7 +126,10 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
             style.level(axes, mean, std, look)
         line = points.dropna(subset=["x"]).sort_values("x")
         if len(line):
-            style.spread(axes, line, "x", look.colour)
+            if line["n"].min() > 1:
+                style.spread(axes, line, "x", look.colour)
+            else:  # a band would run from the seeds of one point to the single one of the next
+                axes.vlines(line["x"], line["low"], line["high"], color=look.colour, linewidth=0.8)
             axes.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.stroke,
                       markersize=3)  # fmt: skip
             style.log_numbers(axes)

@@ -40,7 +40,7 @@ class CriticalDifference:
             axes.set_axis_off()
         for (name, rows), axes in zip(groups, grid.flat, strict=False):
             _diagram(axes, rows.sort_values("rank", kind="stable"))
-            axes.set_title(f"{name}\n{_test(rows.iloc[0])}".strip(), pad=2)
+            axes.set_title(f"{name}\n{_test(rows.iloc[0], 'votes' if params.seeds else 'settings')}".strip(), pad=2)
         return figure
 
 
@@ -54,13 +54,13 @@ def joined(ranks: list[float], cd: float) -> list[tuple[float, float]]:
     return bars
 
 
-def _test(row: pd.Series[float]) -> str:
-    settings = f"{row['blocks']:g} settings"
+def _test(row: pd.Series[float], blocks: str) -> str:
+    words = f"{row['blocks']:g} {blocks}"
     if row["incomplete"]:
-        settings += f" ({row['incomplete']:g} incomplete)"
+        words += f" ({row['incomplete']:g} incomplete)"
     if math.isnan(row["chi2_p"]):
-        return settings
-    return f"{settings}, Friedman p " + ("< 0.001" if row["chi2_p"] < 0.001 else f"= {row['chi2_p']:.3f}")
+        return words
+    return f"{words}, Friedman p " + ("< 0.001" if row["chi2_p"] < 0.001 else f"= {row['chi2_p']:.3f}")
 
 
 def _diagram(axes: Axes, rows: pd.DataFrame) -> None:

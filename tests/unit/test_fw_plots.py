@@ -57,6 +57,24 @@ def test_the_grid_has_panels_for_what_differs() -> None:
         AccuracyGrid.frame(frames, GridParams(row=None))
 
 
+def test_the_axis_of_the_accuracy_begins_where_asked() -> None:
+    frames, params = small.frames(*GRID), GridParams(least=85.0)  # static, at 80 %, is not shown
+    figure = AccuracyGrid.figure(AccuracyGrid.frame(frames, params), params)
+    assert [axes.get_ylim() for axes in figure.axes] == [pytest.approx((85, 85 + 1.05 * 13))] * 2  # dense: 98 %
+    params = GridParams(least=99.0)
+    figure = AccuracyGrid.figure(AccuracyGrid.frame(frames, params), params)
+    assert all(axes.get_ylim()[0] < 80 for axes in figure.axes)  # no panel is left empty
+
+
+def test_points_with_a_single_seed_share_no_band_with_others() -> None:
+    rows = [*GRID, grown("snip", 0, 0.95, 0.2, "random")]  # two seeds at 10 %, one at 20 %
+    figure = AccuracyGrid.figure(AccuracyGrid.frame(small.frames(*rows), GridParams()), GridParams())
+    (strokes,) = [found for found in figure.axes[0].collections if len(found.get_paths()) == 2]
+    assert [path.vertices.tolist() for path in strokes.get_paths()] == [
+        [[10, pytest.approx(90)], [10, pytest.approx(92)]], [[20, 95], [20, 95]]
+    ]  # fmt: skip
+
+
 def test_many_columns_are_wrapped() -> None:
     rows = [grown("snip", 0, 0.9, 0.1, grow) | {"id": f"{grow}{n}", "cell": f"{grow}{n}", "model": f"net-{n}"}
             for n in range(6) for grow in ("random", "gradient")]  # fmt: skip
@@ -91,6 +109,14 @@ def test_groups_without_a_complete_setting_are_not_drawn() -> None:
     assert list(zip(rows["group"], rows["treatment"], rows["rank"], strict=True)) == [
         ("density ≤ 10 %", "a", 1), ("density ≤ 10 %", "b", 2)
     ]  # fmt: skip
+
+
+def test_seeds_that_vote_are_not_called_settings() -> None:
+    grid = [grown(drop, seed, 0.9, 0.05, "random") for drop in "ab" for seed in range(3)]
+    for seeds, words in ((True, "3 votes"), (False, "1 settings")):
+        params = RankingParams(seeds=seeds)
+        figure = CriticalDifference.figure(CriticalDifference.frame(small.frames(*grid), params), params)
+        assert words in figure.axes[0].get_title()
 
 
 def compared(run: str, epoch: int, shared: tuple[int, int]) -> list[tuple[str, int, str, str, float]]:
