@@ -20,6 +20,7 @@ from dst_repro.files import write_json
 from dst_repro.fingerprint import fingerprint
 from dst_repro.methods.base import Given
 from dst_repro.record import DataUsed, LayerCount, Record
+from dst_repro.sparsity.health import effective
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Diverged, Trainer
@@ -189,6 +190,7 @@ def _record(
 ) -> Record:
     """What the files of a run say about it. Only a finished run has metrics."""
     masks = trainer.method.masks() if trainer else {}
+    reached = _effective(trainer, masks) if trainer and status == "finished" else {}
     return Record(
         id=run.id,
         cell=run.cell,
@@ -201,9 +203,22 @@ def _record(
         parameters=trainer.parameters if trainer else None,
         metrics=trainer.selection() if trainer and status == "finished" else None,
         layers=tuple(
-            LayerCount(name=name, shape=tuple(mask.shape), numel=mask.numel(), kept=int(mask.sum()))
+            LayerCount(
+                name=name,
+                shape=tuple(mask.shape),
+                numel=mask.numel(),
+                kept=int(mask.sum()),
+                effective=int(reached[name].sum()) if name in reached else None,
+            )
             for name, mask in masks.items()
         ),
         mask_sha256=sha256(masks) if masks else None,
         events=trainer.method.events() if trainer else {},
     )
+
+
+def _effective(trainer: Trainer, masks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The kept weights that lie on a path from input to output; of a dense network all do."""
+    if all(bool(mask.all()) for mask in masks.values()):
+        return masks
+    return effective(trainer.plain_network(), trainer.data.shape, masks)
