@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -38,12 +39,15 @@ class Masked(Method):
         """Layer -> mask of a dense layer."""
         return {name: torch.ones_like(m.weight, dtype=torch.bool) for name, m in self.modules.items()}
 
-    def random_masks(self, density: float, distribution: Distribution) -> dict[str, Tensor]:
-        """Random positions with exact counts, from the run's mask stream."""
-        kept = counts({n: tuple(m.weight.shape) for n, m in self.modules.items()}, density, distribution)
+    def random_masks(
+        self, density: float, distribution: Distribution, names: Iterable[str] | None = None
+    ) -> dict[str, Tensor]:
+        """Random positions with exact counts in these layers, by default in all, from the run's mask stream."""
+        weights = {name: self.modules[name].weight for name in names or self.modules}
+        kept = counts({name: tuple(weight.shape) for name, weight in weights.items()}, density, distribution)
         return {
-            name: random_mask(m.weight.shape, kept[name], self.context.rng("initial", name)).to(m.weight.device)
-            for name, m in self.modules.items()
+            name: random_mask(weight.shape, kept[name], self.context.rng("initial", name)).to(weight.device)
+            for name, weight in weights.items()
         }
 
     def bind(self, optimizer: torch.optim.Optimizer) -> None:
