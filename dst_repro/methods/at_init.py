@@ -70,6 +70,9 @@ class AtInit(Masked):
         for t in range(1, self.params.iterations + 1):
             with self._as_if_alone(layers):
                 scores = self.scores(network, weights)
+            broken = [name for name, score in scores.items() if not bool(score.isfinite().all())]
+            if broken:
+                raise FloatingPointError(f"scores of iteration {t} are not finite: {', '.join(broken)}")
             density = final ** (t / self.params.iterations)
             masks = keep_highest(scores, masks, density, self.params.scope, final=final)
             with torch.no_grad():
