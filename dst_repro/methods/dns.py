@@ -32,19 +32,19 @@ class DNSParams(Params):
 class DNS(Reparameterised):
     """Dynamic network surgery (Guo, Yao and Chen 2016)
 
-    Layers compute with W * T. Every weight, pruned or not, moves by the gradient at W * T and decays. At step i the mask
-    T of each layer is updated with a probability sigma(i) that falls from 1: to 0 where |W| < a, to 1 where |W| >= b,
-    unchanged between, so that a pruned weight that grows is spliced in again. It is meant to start from a trained
-    network (`weights_from`). From scratch c has to leave weights at the first step: where they are uniformly
+    Layers compute with W * T. Every weight, pruned or not, moves by the gradient at W * T, and decays. At step i the
+    mask T of each layer is updated with a probability sigma(i) that falls from 1: to 0 where |W| < a, to 1 where
+    |W| >= b, unchanged between, so that a pruned weight that grows is spliced in again. It is meant to start from a
+    trained network (`weights_from`). From scratch c has to leave weights at the first step: where they are uniformly
     distributed, a c above 2.1 leaves none.
 
     a = 0.9 * t, b = 1.1 * t and t = max(mu + c * sigma, 0), with mean mu and standard deviation sigma of the magnitudes
     of the layer's non-zero weights before the first step. The paper says "average absolute value and variance", and
     that b is a plus a small margin; the factors, c, when mu and sigma are computed, sigma(i), `gamma` and `power` are
-    those of the authors' Caffe code and its one example, the second fully connected layer from the end of LeNet-5 with
-    c = 4. `stop` is that example's 14,000 steps of 16,000, the length of the paper's training of LeNet-5 (not verified).
-    The values of c behind the paper's numbers are not published; for the layers of LeNet-5 the authors later suggested
-    1, 3, 4 and 2.5 (their issue 2).
+    those of the authors' Caffe code and its one example, the large layer of LeNet-5 with c = 4. `stop` is that
+    example's 14,000 steps of 16,000, the length of the paper's training of LeNet-5 (not verified). The values of c
+    behind the paper's numbers are not published; for the layers of LeNet-5 the authors later suggested 1, 3, 4 and 2.5
+    (their issue 2).
 
     The authors' code differs from the paper (`fidelity: released`): masks are updated before the forward pass, not
     after the backward pass (the paper's order, of its algorithm 1, is not verified); weights at a threshold count as
