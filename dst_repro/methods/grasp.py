@@ -32,10 +32,10 @@ class GraSP(AtInit):
     """GraSP, gradient signal preservation: the lowest -w * (H g) of the initial weights are kept (Wang et al. 2020)
 
     g is the gradient and H the Hessian of the cross-entropy of logits / 200 in the weights of all convolutions and
-    linear layers (algorithm 2, eq. 8). A weight with a large w * (H g) gives the gradients size; to prune it would
-    shrink them. `fidelity: released` is the authors' code: each batch comes in two halves, which hold different
-    classes, so that batch normalisation sees one half at a time; the weights of linear layers in the scored copy are
-    drawn anew from Xavier's normal distribution; and one weight fewer is pruned, int(N * sparsity) - 1 of N.
+    linear layers. A weight with a large w * (H g) gives the gradients size; to prune it would shrink them. `fidelity:
+    released` is the authors' code: each batch comes in two halves, which hold different classes, so that batch
+    normalisation sees one half at a time; the weights of linear layers in the scored copy are drawn anew from Xavier's
+    normal distribution; and one weight fewer is pruned, int(N * sparsity) - 1 of N.
     """
 
     def final_density(self, numel: int) -> float:

@@ -18,7 +18,7 @@ from dst_repro.sparsity.criteria import criterion
 from dst_repro.sparsity.view import View
 
 
-class SNIPParams(AtInitParams):
+class SensitivityParams(AtInitParams):
     batches: Annotated[int, Field(ge=1)] = 1
     """How many mini-batches of training images a score reads; every iteration reads the same ones."""
     batch_size: Annotated[int, Field(ge=1)] | None = None
@@ -28,38 +28,23 @@ class SNIPParams(AtInitParams):
 
 
 @dataclass(frozen=True)
-class Scored:
+class WithGradient:
     """What these criteria read of a layer (`sparsity.view.View`)."""
 
     weight: Tensor
     gradient: Tensor
 
 
-@methods.register("snip", SNIPParams, density=True)
-class SNIP(AtInit):
-    """SNIP: the connection sensitivity abs(w * dL/dw) of the initial weights (Lee et al. 2019, eq. 4 to 7)
+class Sensitivity(AtInit):
+    """Scores by a criterion that reads the gradient of the loss; parameters are `SensitivityParams`."""
 
-    One mini-batch, one pruning, all layers in one competition, in training mode. L is the mean cross-entropy over the
-    images read. The authors' code also masks biases, which are never masked here. `fidelity: released` follows a
-    widespread one in PyTorch, which scores other weights than it trains: those of the scored copy are drawn anew from
-    Xavier's normal distribution. Pruned weights don't come back in a later iteration, unlike in code whose masks have
-    gradients.
-    """
-
-    criterion: ClassVar[str] = "snip"
-
-    def scored_network(self, model: nn.Module) -> nn.Module:
-        network = super().scored_network(model)
-        if self.context.config.fidelity == "released":
-            for name, layer in maskable(network).items():
-                redraw(layer, self.context.rng("score", "weights", name))
-        return network
+    criterion: ClassVar[str]
 
     def scores(self, network: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         score = criterion(self.criterion).score
         gradients = self._gradients(network, list(weights.values()))
         return {
-            name: score(cast(View, Scored(weight.detach(), gradient)))
+            name: score(cast(View, WithGradient(weight.detach(), gradient)))
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
         }
 
@@ -73,3 +58,24 @@ class SNIP(AtInit):
             torch._foreach_add_(total, torch.autograd.grad(loss, weights))
             images_read += len(labels)
         return [gradient / images_read for gradient in total]
+
+
+@methods.register("snip", SensitivityParams, density=True)
+class SNIP(Sensitivity):
+    """SNIP: the connection sensitivity abs(w * dL/dw) of the initial weights (Lee et al. 2019)
+
+    One mini-batch, one pruning, all layers in one competition, in training mode. L is the mean cross-entropy over the
+    images read. The authors' code also masks biases, which are never masked here. `fidelity: released` follows a
+    widespread one in PyTorch (mil-ad/snip), which scores other weights than it trains: those of the scored copy are
+    drawn anew from Xavier's normal distribution. Pruned weights don't come back in a later iteration, unlike in code
+    that takes the gradient of masks.
+    """
+
+    criterion = "snip"
+
+    def scored_network(self, model: nn.Module) -> nn.Module:
+        network = super().scored_network(model)
+        if self.context.config.fidelity == "released":
+            for name, layer in maskable(network).items():
+                redraw(layer, self.context.rng("score", "weights", name))
+        return network

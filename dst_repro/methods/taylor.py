@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from dst_repro.methods.at_init import Mode
-from dst_repro.methods.snip import SNIP, SNIPParams
+from dst_repro.methods.snip import Sensitivity, SensitivityParams
 from dst_repro.registry import methods
 
 
-class TaylorParams(SNIPParams):
+class TaylorParams(SensitivityParams):
     mode: Mode = "eval"
 
 
 @methods.register("taylor", TaylorParams, density=True)
-class Taylor(SNIP):
+class Taylor(Sensitivity):
     """First-order Taylor expansion: (w * dL/dw)^2 of the initial weights (Molchanov et al. 2019)
 
     The order is that of SNIP's abs(w * dL/dw), which is also what the mask generators of ToST score by this name; what
     differs is the mode, evaluation, in which the network that is left after many `iterations` is scored as it is.
     """
 
-    criterion: ClassVar[str] = "taylor"
+    criterion = "taylor"

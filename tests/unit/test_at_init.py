@@ -16,7 +16,7 @@ from dst_repro.data.base import Data, Images
 from dst_repro.data.samples import at_random, of_each_class
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import maskable
-from dst_repro.methods.snip import SNIP
+from dst_repro.methods.snip import Sensitivity
 from dst_repro.registry import models
 from dst_repro.seeding import generator
 from dst_repro.sparsity.distribution import counts
@@ -75,6 +75,14 @@ def test_counts_are_exact(build: MethodFactory, slug: str, scope: str, iteration
             assert kept == counts(shapes, density, scope)
 
 
+def test_taylor_is_released_as_it_is(build: MethodFactory) -> None:
+    """Only SNIP's and GraSP's released codes score other weights than they train."""
+    for slug in ("snip", "grasp", "taylor"):
+        params = {"per_class": 5} if slug == "grasp" else {}
+        paper, released = (masks(build, slug, fidelity=f, method_params=params) for f in ("paper", "released"))
+        assert same(paper, released) == (slug == "taylor")
+
+
 def test_grasp_as_released_prunes_one_weight_fewer(build: MethodFactory) -> None:
     """int(822 * 0.9) - 1 = 738; int(822 * (1 - 1)) - 1 would be negative."""
     for density, pruned in ((0.1, 738), (1.0, 0)):
@@ -100,14 +108,14 @@ def test_density_falls_exponentially_and_what_is_pruned_stays_so(
 ) -> None:
     """Three iterations to 12.5 %: half of what is left goes each time, and the next scores a network without it."""
     zeros: list[Tensor] = []
-    scores = SNIP.scores
+    scores = Sensitivity.scores
 
-    def watched(self: SNIP, network: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    def watched(self: Sensitivity, network: nn.Module, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         zeros.append(torch.cat([(weight == 0).flatten() for weight in weights.values()]))
         assert all(layer.weight is weights[name] for name, layer in maskable(network).items())
         return scores(self, network, weights)
 
-    monkeypatch.setattr(SNIP, "scores", watched)
+    monkeypatch.setattr(Sensitivity, "scores", watched)
     found = masks(build, "snip", 0.125, method_params={"iterations": 3})
     zeros.append(torch.cat([~mask.flatten() for mask in found.values()]))
     assert [822 - int(z.sum()) for z in zeros] == [822, 411, round(822 / 4), round(822 / 8)]

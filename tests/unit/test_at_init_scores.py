@@ -126,7 +126,7 @@ def test_the_hessian_times_the_gradient_is_how_the_gradient_changes_along_itself
 
 
 def test_grasp_keeps_weights_without_which_gradients_shrink(build: MethodFactory) -> None:
-    """The squared norm of the gradient loses 2 * w * (H g) per share of a weight (eq. 8): kept are the largest."""
+    """The squared norm of the gradient loses 2 * w * (H g) per share of a weight: kept are the largest."""
     model = conv_net()
     network, _ = scored(build, "grasp", model, method_params={"per_class": 4})
     loss, weights, eps = loss_of(network, data().train.images, data().train.labels, 200.0), flat(network), 1e-4
@@ -195,7 +195,7 @@ def pooled_net() -> nn.Sequential:
 
 
 def test_synflow_is_conserved_from_layer_to_layer(build: MethodFactory) -> None:
-    """Each layer's scores add up to R (Tanaka et al. 2020, theorem 1), unless something is added on the way."""
+    """Each layer's scores add up to R (Tanaka et al. 2020), unless something is added on the way."""
     network, scores = scored(build, "synflow", pooled_net())
     flow = float(network(torch.ones(1, 2, 4, 4, dtype=torch.float64)).sum().detach())
     assert flow > 0
