@@ -47,7 +47,9 @@ RUNS = pa.DataFrameSchema(
         "parameters": pa.Column(float, nullable=True),
         "numel": pa.Column(float, nullable=True),  # maskable weights
         "kept": pa.Column(float, nullable=True),
-        "layers": pa.Column(str, nullable=True),  # JSON: [{name, shape, numel, kept}]
+        "effective": pa.Column(float, nullable=True),  # kept weights on a path; null where they were not counted
+        "collapsed": pa.Column(float, nullable=True),  # layers without any such weight; null likewise
+        "layers": pa.Column(str, nullable=True),  # JSON: [{name, shape, numel, kept, effective}]
         "wall_seconds": pa.Column(float, nullable=True),
         "seconds_in_steps": pa.Column(float, nullable=True),
         "dataset": pa.Column(str),
@@ -129,6 +131,8 @@ def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
         "parameters": found.parameters if found else None,
         "numel": sum(layer.numel for layer in layers) if layers else None,
         "kept": sum(layer.kept for layer in layers) if layers else None,
+        "effective": found.effective if found else None,
+        "collapsed": len(found.collapsed) if found and found.collapsed is not None else None,
         "layers": json.dumps([layer.model_dump(mode="json") for layer in layers]) if layers else None,
         "wall_seconds": runtime.get("wall_seconds"),
         "seconds_in_steps": runtime.get("seconds_in_steps"),

@@ -91,6 +91,17 @@ def explain(suite: Suite, run: RunConfig) -> Iterator[str]:
                     f"{name:<20}epoch {metrics.epoch}, test accuracy {100 * metrics.test_accuracy:.2f} %, "
                     f"density {100 * metrics.density:.2f} %"
                 )
-    for layer in found.layers if found else ():
-        yield f"  {layer.name:<20}{layer.kept:>10} of {layer.numel:>10} kept ({100 * layer.kept / layer.numel:.2f} %)"
+    if found and found.layers:
+        yield from _layers(found)
     yield f"files:       {record.folder(results, run.id)}"
+
+
+def _layers(found: Record) -> Iterator[str]:
+    """How many weights each layer has kept, how many of them lie on a path, and where none does."""
+    for layer in found.layers:
+        kept = f"{layer.kept:>10} of {layer.numel:>10} kept ({100 * layer.kept / layer.numel:.2f} %)"
+        on_path = layer.effective
+        known = "" if on_path is None else f", {on_path:>10} effective ({100 * on_path / layer.numel:.2f} %)"
+        yield f"  {layer.name:<20}{kept}{known}"
+    collapsed = found.collapsed
+    yield f"collapsed:   {'not recorded' if collapsed is None else ', '.join(collapsed) or 'no layer'}"

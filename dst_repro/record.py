@@ -87,6 +87,17 @@ class Record(_Part):
     def run(self) -> RunConfig:
         return RunConfig.parse(self.config)
 
+    @property
+    def effective(self) -> int | None:
+        """Kept weights on a path in the whole network; None where they were not counted."""
+        counts = [layer.effective for layer in self.layers if layer.effective is not None]
+        return sum(counts) if counts and len(counts) == len(self.layers) else None
+
+    @property
+    def collapsed(self) -> list[str] | None:
+        """Layers none of whose kept weights lies on a path; None where they were not counted."""
+        return None if self.effective is None else [layer.name for layer in self.layers if layer.effective == 0]
+
 
 def folder(results: Path, run_id: str) -> Path:
     """Where a run keeps its files."""
