@@ -19,7 +19,7 @@ import pyarrow
 import pyarrow.parquet as pq
 
 from dst_repro import record
-from dst_repro.config import RunConfig
+from dst_repro.config import PARENTS, RunConfig
 from dst_repro.errors import UserError
 from dst_repro.files import write_with
 from dst_repro.fingerprint import fingerprint
@@ -66,7 +66,7 @@ RUNS = pa.DataFrameSchema(
     strict=False,  # beside these stand the other fields of RunConfig, parameters as `method_params.alpha`
 )  # fmt: skip
 
-GRANDPARENTS = "weights_from.weights_from"  # a chain of many rounds would fill the frame
+GRANDPARENTS = tuple(f"{a}.{b}" for a in PARENTS for b in PARENTS)  # a chain of many rounds would fill the frame
 
 WORD = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # a few words in millions of rows
 HISTORY = pyarrow.schema(

@@ -187,6 +187,15 @@ def status(args: argparse.Namespace) -> int:
     return 1 if args.strict and (counts["failed"] or counts["missing"]) else 0
 
 
+def confirm(args: argparse.Namespace) -> int:
+    from dst_repro import confirm as confirming
+
+    suite = _suite(args)
+    results = Path(suite.file.results_dir)
+    equal = confirming.confirm(suite, results, args.epochs, lambda line: print(line, flush=True))
+    return 0 if equal else 1
+
+
 def schema(args: argparse.Namespace) -> int:
     from dst_repro import grid
 
@@ -236,6 +245,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("status", status, "which runs of the suite are missing, failed, diverged or stale")
     sub.add_argument("--strict", action="store_true", help="leave with 1 if a run failed or is missing")
     sub.add_argument("--retry", action="store_true", help="remove the records of failed runs")
+    sub = command(
+        "confirm", confirm, "train stale runs again: if they come out equal to the bit, they are stale no more"
+    )
+    sub.add_argument("--epochs", type=int, default=2, help="how many epochs of one run of each kind [%(default)s]")
     sub = command("schema", schema, "write the JSON schemas of the config files", suite=False)
     sub.add_argument("--out", default="workflow/schemas")
     return parser

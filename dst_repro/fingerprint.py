@@ -29,6 +29,7 @@ INERT = frozenset(
         "lease",
         "record",
         "registry",
+        "sparsity.health",
         "training.checkpoint",
         "training.progress",
     )

@@ -190,7 +190,9 @@ def _record(
 ) -> Record:
     """What the files of a run say about it. Only a finished run has metrics."""
     masks = trainer.method.masks() if trainer else {}
-    reached = _effective(trainer, masks) if trainer and status == "finished" else {}
+    reached = {}
+    if trainer and status == "finished":
+        reached = effective(trainer.plain_network(), trainer.data.shape, masks)
     return Record(
         id=run.id,
         cell=run.cell,
@@ -215,10 +217,3 @@ def _record(
         mask_sha256=sha256(masks) if masks else None,
         events=trainer.method.events() if trainer else {},
     )
-
-
-def _effective(trainer: Trainer, masks: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The kept weights that lie on a path from input to output; of a dense network all do."""
-    if all(bool(mask.all()) for mask in masks.values()):
-        return masks
-    return effective(trainer.plain_network(), trainer.data.shape, masks)
