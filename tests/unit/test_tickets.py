@@ -111,10 +111,7 @@ def test_any_method_hands_over_its_mask(tiny: RunFactory, results: Path, fields:
 
 def test_a_shuffled_mask_keeps_the_counts_of_the_layers(trainer: TrainerFactory) -> None:
     given, shuffled = {"mask_from": {"method": "snip", "density": 0.1}}, {"method_params": {"positions": "shuffled"}}
-    kept, one, other = (
-        trainer("given-mask", **given, **fields)
-        for fields in ({}, shuffled, shuffled | {"seed": 1})
-    )
+    kept, one, other = (trainer("given-mask", **given, **fields) for fields in ({}, shuffled, shuffled | {"seed": 1}))
     assert one.method.layers() == kept.method.layers()
     for name, mask in kept.method.masks().items():
         same = (mask & one.method.masks()[name]).sum() / mask.sum()
