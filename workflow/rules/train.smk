@@ -28,7 +28,11 @@ def cell_data(wildcards):
 def cell_parents(wildcards):
     """Runs start from the final networks of these; where a network is missing, the job makes it again."""
     runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
-    return [f"{RESULTS}/runs/{parent.id}/record.json" for run in runs for parent in run.parents.values()]
+    return [
+        f"{RESULTS}/runs/{parent.id}/record.json"
+        for run in runs
+        for parent in run.parents.values()
+    ]
 
 
 def cell_keeps(wildcards):
