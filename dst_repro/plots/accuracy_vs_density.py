@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from pydantic import Field
 
 from dst_repro import published
 from dst_repro.aggregate import Frames
 from dst_repro.plots import style
 from dst_repro.registry import plots
 from dst_repro.sparsest import with_sparsest
-from dst_repro.tables.cells import Beside, cells
+from dst_repro.tables.cells import Beside, Cell, cells, plain
 
 EPOCHS = {"last": "last epoch", "best_on_validation": "best epoch on validation", "best_on_test": "best epoch on test",
           "sparsest": "sparsest epoch"}  # fmt: skip
-COLUMNS = [*style.CELL, "what", "seed", "density", "density_std", "accuracy", "accuracy_std", "n", "planned"]
+COLUMNS = [*style.CELL, "line", "what", "seed", "density", "density_std", "accuracy", "accuracy_std", "n", "planned"]
 
 
 class TradeOffParams(Beside):
     selection: Literal["last", "best_on_validation", "best_on_test", "sparsest"] = "last"
     """The epoch by which a run is judged."""
+    lines: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Fields of which each value has a line of its own, for the methods whose cells differ in them."""
     least: float | None = None
     """Where the axis of the accuracy begins, in percent; what lies below is not shown."""
 
@@ -37,12 +40,13 @@ class AccuracyVsDensity:
         runs = with_sparsest(frames) if params.selection == "sparsest" else frames.runs
         rows: list[dict[str, object]] = []
         x, y = f"{params.selection}.density", f"{params.selection}.test_accuracy"
-        for cell in cells(runs, params.where):
+        known = cells(runs, params.where)
+        for cell in known:
             done = cell.finished.dropna(subset=[x, y])
             if done.empty:
                 continue
             common = {"dataset": cell.dataset, "model": cell.model, "method": cell.method, "setting": cell.setting,
-                      "cell": cell.id, "planned": cell.planned}  # fmt: skip
+                      "cell": cell.id, "planned": cell.planned, "line": _line(cell, known, params.lines)}  # fmt: skip
             points = zip(done["seed"], 100 * done[x], 100 * done[y], strict=True)
             rows += [common | {"what": "run", "seed": s, "density": d, "accuracy": a, "n": 1} for s, d, a in points]
             mean, std = 100 * done[[x, y]].mean(), 100 * done[[x, y]].std()
@@ -52,7 +56,7 @@ class AccuracyVsDensity:
         for number in published.sparse_accuracies(params.published):
             if (number["dataset"], number["model"]) in nets:
                 rows.append({key: number[key] for key in (*style.FACET, "method")}
-                            | {"what": "published", "density": number["density_percent"], "accuracy": number["value"],
+                            | {"what": "published", "line": "", "density": number["density_percent"], "accuracy": number["value"],
                                "accuracy_std": number["spread"], "n": number["n_seeds"]})  # fmt: skip
         frame = pd.DataFrame(rows, columns=COLUMNS)
         return frame.astype({"seed": "Int64"})
@@ -60,14 +64,17 @@ class AccuracyVsDensity:
     @staticmethod
     def figure(frame: pd.DataFrame, params: TradeOffParams) -> Figure:
         columns = style.facets(frame)
-        looks = style.looks(frame.assign(setting=""))  # the settings of a method are its points
-        handles = style.samples(looks, frame, frame["what"] == "published")
+        looks = style.looks(frame.assign(setting=frame["line"]))  # what else there is are the points of a line
+        printed = frame["what"] == "published"
+        ours = set(frame.loc[~printed, ["method", "line"]].itertuples(index=False, name=None))
+        handles = [look.line() for pair, look in looks.items() if pair in ours]
+        handles += [looks[str(method), ""].published_line() for method in frame.loc[printed, "method"].unique()]
         wide = len(columns) > 1 or len(handles) > 6
         figure = Figure(figsize=(style.WIDTH if wide else style.WIDTH / 2 + 0.3, 2.9))
         line = figure.subplots(1, len(columns), squeeze=False)[0]
         for (title, rows), axes in zip(columns, line, strict=True):
-            for method, points in rows.groupby("method", sort=False):
-                (_level if method == "dense" else _points)(axes, points, looks[str(method), ""])
+            for (method, name), points in rows.groupby(["method", "line"], sort=False):
+                (_level if method == "dense" else _points)(axes, points, looks[str(method), str(name)])
             style.log_percent(axes, "x")
             _widen(axes, rows)
             axes.set_title(title)
@@ -78,6 +85,13 @@ class AccuracyVsDensity:
                 axes.set_ylim(bottom=params.least)
         style.legend(figure, handles)
         return figure
+
+
+def _line(cell: Cell, known: list[Cell], fields: tuple[str, ...]) -> str:
+    """What tells the line of a cell from others of its method: the values in which they differ."""
+    same = [other.runs for other in known if other.method == cell.method]
+    differ = [f for f in fields if f in cell.runs and len({plain(runs[f].iloc[0]) for runs in same}) > 1]
+    return " ".join(filter(None, (plain(cell.runs[field].iloc[0]) for field in differ)))
 
 
 def _widen(axes: Axes, rows: pd.DataFrame) -> None:

@@ -26,8 +26,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
 STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
-KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum", "dsr", "deep-r", "imp", "one-shot")
-"""Methods that share no colour. Any other method takes the colour and the marker that its slug hashes to."""
+KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum", "dsr", "deep-r", "imp", "one-shot",
+         "taylor", "snip", "granet", "grasp", "mest", "synflow", "str", "dns", "given-mask")  # fmt: skip
+"""Methods of which no two share colour and marker, nor the first ten a colour. Any other takes what its slug hashes to."""
 CRITERIA = {
     "magnitude": ("#0072b2", "o"), "each-sign-equal": ("#009e73", "s"), "mest": ("#e69f00", "^"),
     "snip": ("#d55e00", "v"), "reciprocal-sensitivity": ("#cc79a7", "D"), "sensitivity": ("#6a3d9a", "X"),
