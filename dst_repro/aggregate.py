@@ -42,6 +42,7 @@ RUNS = pa.DataFrameSchema(
         "reason": pa.Column(str, nullable=True),
         "stale": pa.Column(bool),  # trained by other source than today's
         "trained_at": pa.Column(str, nullable=True),  # commit
+        "mask_of": pa.Column(str, nullable=True),  # id of the run that `mask_from` names
         "config": pa.Column(str),  # canonical JSON, fields that differ from their default
         "note": pa.Column(str, nullable=True),  # of the copy of the data set
         "parameters": pa.Column(float, nullable=True),
@@ -126,6 +127,7 @@ def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
         "reason": found.reason if found else "not trained",
         "stale": bool(found and found.fingerprint != fingerprint(run)),
         "trained_at": runtime.get("commit"),
+        "mask_of": run.parents["mask_from"].id if "mask_from" in run.parents else None,
         "config": run.json_text(),
         "note": found.data.note if found and found.data else None,
         "parameters": found.parameters if found else None,

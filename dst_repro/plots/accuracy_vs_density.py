@@ -56,8 +56,9 @@ class AccuracyVsDensity:
         for number in published.sparse_accuracies(params.published):
             if (number["dataset"], number["model"]) in nets:
                 rows.append({key: number[key] for key in (*style.FACET, "method")}
-                            | {"what": "published", "line": "", "density": number["density_percent"], "accuracy": number["value"],
-                               "accuracy_std": number["spread"], "n": number["n_seeds"]})  # fmt: skip
+                            | {"what": "published", "line": "", "density": number["density_percent"],
+                               "accuracy": number["value"], "accuracy_std": number["spread"],
+                               "n": number["n_seeds"]})  # fmt: skip
         frame = pd.DataFrame(rows, columns=COLUMNS)
         return frame.astype({"seed": "Int64"})
 

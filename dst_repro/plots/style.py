@@ -28,7 +28,8 @@ DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
 STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
 KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum", "dsr", "deep-r", "imp", "one-shot",
          "taylor", "snip", "granet", "grasp", "mest", "synflow", "str", "dns", "given-mask")  # fmt: skip
-"""Methods of which no two share colour and marker, nor the first ten a colour. Any other takes what its slug hashes to."""
+"""Of these no two share both colour and marker, nor the first ten a colour. Other methods take what their slugs hash
+to."""
 CRITERIA = {
     "magnitude": ("#0072b2", "o"), "each-sign-equal": ("#009e73", "s"), "mest": ("#e69f00", "^"),
     "snip": ("#d55e00", "v"), "reciprocal-sensitivity": ("#cc79a7", "D"), "sensitivity": ("#6a3d9a", "X"),

@@ -1,0 +1,73 @@
+"""Masks that were found in training, trained from scratch, beside the runs that found them."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from dst_repro.aggregate import Frames
+from dst_repro.plots import style
+from dst_repro.registry import plots
+from dst_repro.retraining import retrained
+from dst_repro.tables.cells import Selected
+
+COLUMNS = [*style.CELL, "line", "density", "accuracy", "accuracy_std", "n", "planned"]
+OWN = ""
+"""The line of the run that found the mask."""
+
+
+class RetrainedParams(Selected):
+    least: float | None = None
+    """Where the axis of the accuracy begins, in percent; what lies below is not shown."""
+
+
+@plots.register("retrained", RetrainedParams)
+class RetrainedMasks:
+    """Accuracy of masks trained from scratch against their density, and of the runs that found them"""
+
+    @staticmethod
+    def frame(frames: Frames, params: RetrainedParams) -> pd.DataFrame:
+        """One row a cell and one for each run that found its mask; `method` is that of the latter. In percent, over the
+        seeds of which both have finished.
+        """
+        rows: list[dict[str, object]] = []
+        for one in retrained(frames.runs, params.where):
+            accuracy, density = one.pairs("last.test_accuracy"), one.pairs("last.density")
+            if accuracy.empty:
+                continue
+            for name, line, cell in (("source", OWN, one.source), ("retrained", one.variant, one.cell)):
+                rows.append({
+                    "dataset": cell.dataset, "model": cell.model, "method": one.source.method,
+                    "setting": one.source.setting, "cell": cell.id, "line": line, "density": density[name].mean(),
+                    "accuracy": accuracy[name].mean(), "accuracy_std": accuracy[name].std(), "n": len(accuracy),
+                    "planned": cell.planned,
+                })  # fmt: skip
+        return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates(["cell", "line"]).reset_index(drop=True)
+
+    @staticmethod
+    def figure(frame: pd.DataFrame, params: RetrainedParams) -> Figure:
+        panels = [(title, method, part) for title, rows in style.facets(frame)
+                  for method, part in rows.groupby("method", sort=False)]  # fmt: skip
+        names = list(dict.fromkeys(frame["line"]))
+        figure = Figure(figsize=(style.WIDTH if len(panels) > 1 else style.WIDTH / 2 + 0.6, 3.0))
+        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        handles = {}
+        for (title, method, rows), axes in zip(panels, grid, strict=True):
+            for line, points in rows.groupby("line", sort=False):
+                number = names.index(str(line))
+                colour = style.colour(str(method)) if line == OWN else style.COLOURS[(number + 5) % 10]
+                label = f"{method}, as it was found" if line == OWN else str(line)
+                drawn = points.sort_values("density")
+                handles[label] = axes.errorbar(
+                    drawn["density"], drawn["accuracy"], drawn["accuracy_std"].fillna(0), color=colour, label=label,
+                    marker=style.MARKERS[number], linestyle=style.STROKES[number % len(style.STROKES)],
+                    elinewidth=0.8, capsize=1.5,
+                )  # fmt: skip
+            style.log_percent(axes, "x")
+            axes.set_title(f"{title}, {method}")
+            axes.set_xlabel("weights kept (%)")
+            if params.least is not None:
+                axes.set_ylim(bottom=params.least)
+        grid[0].set_ylabel("test accuracy (%), last epoch")
+        style.legend(figure, list(handles.values()))
+        return figure
