@@ -18,7 +18,8 @@ from dst_repro.errors import ConfigError, did_you_mean
 
 METRICS = ("top1", "top5", "error", "remaining_percent", "layer_remaining")
 UNIQUE = ("paper", "item", "dataset", "model", "method", "density_percent", "metric", "setting")
-METHODS = {"random": "static", "static-erk": "static", "lth": "imp", "prune-from-dense": "gmp"}
+METHODS = {"random": "static", "static-erk": "static", "lth": "imp", "prune-from-dense": "gmp",
+           "magnitude-init": "one-shot"}  # fmt: skip
 """Slug of a published method -> that of the suite; others have one name in both. See also `compare.answering`."""
 EVIDENCE = ("read", "derived", "second-hand")  # the best first
 

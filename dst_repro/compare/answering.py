@@ -16,8 +16,13 @@ METHODS: dict[str, tuple[str, dict[str, str]]] = {
     "random": ("static", {}),
     "static-erk": ("static", {"method_params.distribution": "erk"}),
     "lth": ("imp", {}),
-    "prune-from-dense": ("gmp", {}),  # and a dense run as parent, see `_same_method`
+    "prune-from-dense": ("gmp", {}),
+    "magnitude-init": ("one-shot", {"method_params.scope": "global"}),
 }
+STARTS_TRAINED = {"gmp": False, "prune-from-dense": True, "magnitude-init": False, "lth": False}
+"""Whether the network that is pruned or trained comes from another run."""
+AS_FOUND = {"initialisation": "original", "method_params.positions": "scored"}
+"""No control with other weights or other positions answers for its method."""
 MODELS = {"wide-resnet-18": ("wide-resnet-18", "resnet-18")}  # synflow's is in fact a ResNet-18
 SETTINGS = {
     "alpha": "method_params.alpha",
@@ -64,13 +69,18 @@ def _same_method(row: Row, cell: Cell) -> bool:
     mask, _, tost = row.method.partition("+")
     slug, wanted = METHODS.get(mask, (mask, {}))
     tricks = json.loads(cell.get("tricks") or "[]")
-    from_dense = any(column.startswith("weights_from") and cell.get(column) for column in cell.runs[0])
+    trained = _has(cell, "weights_from") and not _has(cell, "weights_at")  # rewound weights are no trained ones
     return (
         cell.get("method") == slug
         and all(cell.get(column) == value for column, value in wanted.items())
         and len(tricks) == (TRICKS if tost else 0)
-        and (mask not in ("gmp", "prune-from-dense") or from_dense == (mask == "prune-from-dense"))
+        and all(cell.get(column) in (None, value) for column, value in AS_FOUND.items())
+        and STARTS_TRAINED.get(mask, trained) == trained
     )
+
+
+def _has(cell: Cell, field: str) -> bool:
+    return any(column.startswith(field) and cell.get(column) is not None for column in cell.runs[0])
 
 
 def _same_setting(key: str, value: str | float, cell: Cell) -> bool:

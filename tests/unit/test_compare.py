@@ -222,6 +222,22 @@ def test_slugs_of_the_papers():
     assert ask(chained, method="gmp", **asked)["not_run"] == "no run of this method"
 
 
+def test_tickets_and_masks_at_initialisation_answer_only_as_they_were_found():
+    def answers(method: str, asked: str, **fields: object) -> bool:
+        row = ask(five(method=method, density=0.1, **fields), method=asked, density_percent=10, setting="")
+        return bool(row["verdict"] == "reproduced")
+
+    asked = {"method_params.scope": "global", "weights_from.method": "dense"}
+    assert answers("imp", "lth", initialisation="original")
+    assert answers("imp", "lth", **{"weights_from.method": "dense", "weights_at.step": 500.0})
+    assert not answers("imp", "lth", **{"weights_from.method": "dense"})
+    assert not answers("imp", "lth", initialisation="redrawn")
+    assert answers("one-shot", "magnitude-init", **{"method_params.scope": "global"})
+    assert not answers("one-shot", "magnitude-init", **asked)
+    assert answers("snip", "snip", **{"method_params.positions": "scored"})
+    assert not answers("snip", "snip", **{"method_params.positions": "shuffled"})
+
+
 def test_alpha_not_stated():
     table = {"setting": "", "density_percent": 2.48}
     row = ask(five(reached=7.87), **table)
