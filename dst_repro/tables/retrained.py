@@ -9,7 +9,7 @@ from dst_repro.registry import tables
 from dst_repro.retraining import Retrained
 from dst_repro.retraining import retrained as find
 from dst_repro.stats import summarise
-from dst_repro.tables.cells import Selected
+from dst_repro.tables.cells import Selected, cells
 from dst_repro.tables.pivot import text
 from dst_repro.tables.render import Table
 
@@ -25,7 +25,8 @@ def retrained(frames: Frames, params: Selected) -> Table:
 
     Mean ± std over seeds; the interval is Student's, of the mean difference.
     """
-    found = sorted(find(frames.runs, params.where), key=lambda r: (r.source.dataset, r.source.model, r.source.method))
+    order = {cell.id: place for place, cell in enumerate(cells(frames.runs))}
+    found = sorted(find(frames.runs, params.where), key=lambda one: order[one.source.id])
     labels: list[tuple[str, ...]] = []
     texts: list[list[str]] = []
     long: list[dict[str, object]] = []
