@@ -27,7 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
 DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
 STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
 KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum", "dsr", "deep-r", "imp", "one-shot",
-         "taylor", "snip", "granet", "grasp", "mest", "synflow", "str", "dns", "given-mask")  # fmt: skip
+         "given-mask", "snip", "granet", "grasp", "mest", "synflow", "str", "dns", "taylor")  # fmt: skip
 """Of these no two share both colour and marker, nor the first ten a colour. Other methods take what their slugs hash
 to."""
 CRITERIA = {
