@@ -58,7 +58,7 @@ def train(args: argparse.Namespace) -> int:
     if missing:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
     for run in missing:
-        provide_states(run, results)
+        provide_states(run, results, args.on_source_change)
         with lock(results, run.id):  # two calls in one folder: the second waits, and finds the record
             train_missing([run], results, args.on_source_change, args.keep_state)
     return 0
@@ -192,7 +192,7 @@ def confirm(args: argparse.Namespace) -> int:
 
     suite = _suite(args)
     results = Path(suite.file.results_dir)
-    equal = confirming.confirm(suite, results, args.epochs, lambda line: print(line, flush=True))
+    equal = confirming.confirm(suite, results, lambda line: print(line, flush=True), args.epochs)
     return 0 if equal else 1
 
 
@@ -248,7 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "confirm", confirm, "train stale runs again: if they come out equal to the bit, they are stale no more"
     )
-    sub.add_argument("--epochs", type=int, default=2, help="how many epochs of one run of each kind [%(default)s]")
+    sub.add_argument("--epochs", type=int, help="look at the first so many epochs alone, and mark nothing")
     sub = command("schema", schema, "write the JSON schemas of the config files", suite=False)
     sub.add_argument("--out", default="workflow/schemas")
     return parser

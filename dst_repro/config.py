@@ -64,14 +64,14 @@ SHARED = ("dataset", "dataset_params", "validation", "model", "model_params", "s
 """Fields in which a run and its parents are always equal."""
 PARENTS = ("weights_from", "mask_from")
 """Fields that name another run, given by what differs from this one."""
-OWN = ("method", "method_params", "density", "initialisation", *PARENTS, "weights_at", "step_history")
+OWN = ("method", "method_params", "density", "initialisation", *PARENTS, "weights_at", "begin_at", "step_history")
 """Fields that a parent has by itself; all others it has in common with its child unless it says otherwise."""
 
 
 def _moment(value: dict[str, int]) -> dict[str, int]:
     if list(value) not in (["epoch"], ["step"]):
-        raise ConfigError("must be `{epoch: n}` or `{step: n}`", "weights_at")
-    return value
+        raise ValueError("must be `{epoch: n}` or `{step: n}`")
+    return {"epoch": 0} if value == {"step": 0} else value
 
 
 Moment = Annotated[dict[str, Annotated[int, Field(ge=0)]], AfterValidator(_moment)]
@@ -117,7 +117,11 @@ class RunConfig(BaseModel):
     weights_from: dict[str, Any] | None = None
     """The run whose network this one starts from, given by what differs from this one; see `parents`."""
     weights_at: Moment | None = None
-    """When in that run's training its network is taken (rewinding); by default at the end."""
+    """When in that run's training its network is taken (rewinding), as it computes then: of methods that mask in the
+    forward pass the masked weights. By default at the end."""
+    begin_at: Moment | None = None
+    """When in the schedule and the data order of the run its training begins: what is before is left out, its first
+    steps, not its last ones. By default at their start, whatever the weights are."""
     mask_from: dict[str, Any] | None = None
     """The run whose final mask and network the method makes its mask from, given by what differs from this one."""
     step_history: Annotated[int, Field(ge=0)] = 0
@@ -155,13 +159,22 @@ class RunConfig(BaseModel):
             raise ConfigError(f"method '{self.method}' makes its mask from no other run", "mask_from")
         if self.mask_from is None and mask == "required":
             raise ConfigError(f"method '{self.method}' needs the run whose mask it takes", "mask_from")
+        if mask == "or weights_from" and not self.parents:
+            raise ConfigError(f"method '{self.method}' needs the run before, here or in `weights_from`", "mask_from")
         start = self.parents.get("weights_from")
         if start is None and self.weights_at is not None:
             raise ConfigError("needs `weights_from`, the run whose weights are taken", "weights_at")
         if start is not None and self.initialisation != "original":
             raise ConfigError("has no part in a run that starts from another's weights", "initialisation")
-        if start is not None and (self.weights_at or {}).get("epoch", 0) > start.epochs:
-            raise ConfigError(f"that run has {start.epochs} epochs", "weights_at.epoch")
+        if start is not None and self.weights_at is not None:
+            if self.weights_at.get("epoch", 0) > start.epochs:
+                raise ConfigError(f"that run has {start.epochs} epochs", "weights_at.epoch")
+            if self.weights_at == {"epoch": start.epochs}:
+                object.__setattr__(self, "weights_at", None)
+        if self.begin_at is not None and self.begin_at.get("epoch", 0) >= self.epochs:
+            raise ConfigError(f"the run has {self.epochs} epochs", "begin_at.epoch")
+        if self.begin_at == {"epoch": 0}:
+            object.__setattr__(self, "begin_at", None)
 
     def _inherited(self) -> dict[str, Any]:
         return {key: value for key, value in self.model_dump(mode="json").items() if key not in OWN}

@@ -1,18 +1,19 @@
 """Whether today's source still gives the numbers of records that other source made, found out by training some again.
 
-Days of training are not lost to a rename: where the first epochs come out equal to the bit, the records of that source
-are taken for today's.
+Days of training are not lost to a rename: where a run comes out equal to the bit, its record and those of its kind are
+taken for today's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from dst_repro import environment, record
-from dst_repro.config import RunConfig
+from dst_repro.config import PARENTS, RunConfig
 from dst_repro.cost import work
 from dst_repro.data.base import load
 from dst_repro.device import settle
@@ -25,61 +26,94 @@ from dst_repro.training.history import Row
 from dst_repro.training.loop import Diverged, Trainer
 from dst_repro.training.run import begin, provide_states
 
-ALIKE = ("fidelity", "optimizer", "schedule", "augmentation", "precision", "initialisation")
-"""Fields that decide which lines of the source a run executes, beside the words among its parameters."""
+Kind = tuple[Any, ...]
 
 
 def stale_groups(suite: Suite, results: Path) -> list[list[RunConfig]]:
     """The finished runs whose records other source made, by source and by what of it they use; the quickest first."""
-    found: dict[tuple[str, ...], list[RunConfig]] = {}
+    found: dict[Kind, list[RunConfig]] = {}
     for run in suite.runs.values():
         there, now = record.read(results, run.id), fingerprint(run)
         if there is None or there.status != "finished" or there.fingerprint == now:
             continue
-        full = run.full()
-        words = [f"{k} {v}" for kind in ("method", "model", "dataset") for k, v in full[f"{kind}_params"].items()
-                 if isinstance(v, str | bool)]  # fmt: skip
-        key = (there.fingerprint, now, *(str(full[name]) for name in ALIKE), *run.parents, *sorted(words))
-        found.setdefault(key, []).append(run)
+        on_cpu = record.runtime(results, run.id).get("device") == "cpu"
+        found.setdefault((there.fingerprint, now, there.compiled, on_cpu, _kind(run)), []).append(run)
     return [sorted(runs, key=work) for runs in found.values()]
 
 
-def difference(run: RunConfig, results: Path, epochs: int) -> str | None:
-    """Train the first `epochs` of a run again: what differs from its history by a bit, None if nothing does.
+def _kind(run: RunConfig) -> Kind:
+    """What decides which lines of the source a run executes: all of its settings, but of numbers only whether they are
+    zero, and the kinds of the runs that it begins with, one for many rounds of the same.
+    """
+    fields = {k: v for k, v in run.full().items() if k not in ("seed", "density", "epochs", *PARENTS)}
+    return (_shape(fields), *((key, _kind(parent)) for key, parent in _beginnings(run).items()))
 
-    If these are all of its epochs, the final mask counts, too.
+
+def _beginnings(run: RunConfig) -> dict[str, RunConfig]:
+    """Field -> the run that it names; of a chain of like rounds what the first round begins with."""
+    found = dict(run.parents)
+    for key, parent in run.parents.items():
+        while parent.method == run.method and key in parent.parents:
+            parent = parent.parents[key]
+        found[key] = parent
+    return found
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, dict):
+        return tuple((key, _shape(value[key])) for key in sorted(value))
+    if isinstance(value, list):
+        return tuple(map(_shape, value))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value != 0
+    return value
+
+
+def difference(run: RunConfig, results: Path, epochs: int | None = None) -> str | None:
+    """Train a run, or its first `epochs`, again: what differs by a bit from its history, None if nothing does.
+
+    Of a whole training the layers, the final mask and the metrics of the record count, too.
     """
     there = record.read(results, run.id)
     if there is None:
         raise UserError(f"{run.id} has no record")
-    epochs = min(epochs, run.epochs)
+    last = run.epochs if epochs is None else min(epochs, run.epochs)
     provide_states(run, results)
     trainer = Trainer(run, load(run), settle(run.threads, run.precision), *begin(run, results))
-    try:
-        trainer.advance({"epoch": epochs})
-    except Diverged as error:
-        return str(error)
-    was, now = dict(_values(_recorded(results, run.id), epochs)), dict(_values(trainer.history.rows, epochs))
-    for (step, layer, name), value in was.items():
-        ours = now.get((step, layer, name))
-        if ours != value:
-            return f"{name} of {layer or 'the network'} after {step} steps was {value:.17g} and is {ours}"
-    if epochs == run.epochs and sha256(trainer.method.masks()) != there.mask_sha256:
-        return "the final mask is another"
+    trainer.advance({"epoch": last})
+    was, now = dict(_values(_recorded(results, run.id), last)), dict(_values(trainer.history.rows, last))
+    for place in sorted(was.keys() | now.keys()):
+        if was.get(place) != now.get(place):
+            step, layer, name = place
+            return f"{name} of {layer or 'the network'} after {step} steps was {was.get(place)} and is {now.get(place)}"
+    if last < run.epochs:
+        return None
+    layers = [(name, layer.numel, layer.kept) for name, layer in trainer.method.layers().items()]
+    for what, same in (
+        ("final mask", sha256(trainer.method.masks()) == there.mask_sha256),
+        ("layers", layers == [(layer.name, layer.numel, layer.kept) for layer in there.layers]),
+        ("metrics", trainer.selection() == there.metrics),
+    ):
+        if not same:
+            return f"the record has another {what}"
     return None
 
 
-def confirm(suite: Suite, results: Path, epochs: int, say: Callable[[str], None]) -> bool:
+def confirm(suite: Suite, results: Path, say: Callable[[str], None], epochs: int | None = None) -> bool:
     """Train one run of each group again, and where it comes out equal, mark the group's records as today's.
 
-    Returns whether all did; the others stay stale. `say` gets a line a group.
+    With `epochs`, only the first so many are trained, which says nothing of what comes later: nothing is marked then.
+    Returns whether all are equal; the others stay stale. `say` gets a line a group.
     """
     equal = True
     for runs in stale_groups(suite, results):
-        found = difference(runs[0], results, epochs)
+        try:
+            found = difference(runs[0], results, epochs)
+        except (UserError, Diverged, RuntimeError) as error:  # also a parent that comes out otherwise
+            found = str(error)
         equal &= found is None
-        for run in runs if found is None else []:
-            _mark(run, results, {"commit": environment.commit(), "epochs": min(epochs, run.epochs), "run": runs[0].id})
+        for run in runs if found is None and epochs is None else []:
+            _mark(run, results, {"commit": environment.commit(), "run": runs[0].id})
         say(f"{runs[0].id}  {found or f'equal, and with it {len(runs) - 1} more'}")
     return equal
 

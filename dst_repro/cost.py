@@ -81,7 +81,8 @@ def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], flo
 
 def work(run: RunConfig) -> float:
     """Training images of all epochs; epochs, where the size of the data set is not known."""
-    return run.epochs * (1 - run.validation) * _images(run)[0]
+    epochs = run.epochs - (run.begin_at or {}).get("epoch", 0)
+    return epochs * (1 - run.validation) * _images(run)[0]
 
 
 def _unmeasured(run: RunConfig, kind: str) -> float:

@@ -20,7 +20,8 @@ class Retrained:
     cell: Cell
     source: Cell
     variant: str
-    """What is kept of the other run: `same weights`, `redrawn weights`, `shuffled in layers`, `weights at step 500`."""
+    """What is kept of the other run: `same weights`, `redrawn weights`, `shuffled in layers`, `weights of dense, at
+    step 500`; `initial weights` where these aren't those that the other run had."""
 
     def pairs(self, column: str) -> pd.DataFrame:
         """Index: seeds of which both runs have finished. Columns `source` and `retrained`, in percent."""
@@ -37,20 +38,26 @@ def retrained(runs: pd.DataFrame, where: Where) -> Iterator[Retrained]:
     for cell in cells(runs, where):
         source = of_run.get(cell.runs["mask_of"].iloc[0])
         if cell.method == "given-mask" and source is not None:
-            yield Retrained(cell, source, variant(cell))
+            yield Retrained(cell, source, variant(cell, source))
 
 
-def variant(cell: Cell) -> str:
+def variant(cell: Cell, source: Cell) -> str:
     """How a cell differs from one that starts as the mask's own run did."""
+    words = []
+    if _value(cell, "method_params.positions") == "shuffled":
+        words.append("shuffled in layers")
+    moments = [(unit, _value(cell, f"weights_at.{unit}")) for unit in ("epoch", "step")]
+    if _value(cell, "weights_from.method"):
+        words.append(f"weights of {_value(cell, 'weights_from.method')}")
+        words += [f"at {unit} {when}" for unit, when in moments if when]
+    elif _value(cell, "initialisation") == "redrawn":
+        words.append("redrawn weights")
+    elif not words:
+        drawn_anew = source.method == "dst" and _value(source, "fidelity") == "released"
+        other = drawn_anew or _value(source, "weights_from.method") or _value(source, "initialisation") == "redrawn"
+        words.append("initial weights" if other else "same weights")
+    return ", ".join(words)
 
-    def value(field: str) -> str:
-        return plain(cell.runs[field].iloc[0]) if field in cell.runs else ""
 
-    if value("method_params.positions") == "shuffled":
-        return "shuffled in layers"
-    for unit in ("step", "epoch"):
-        if when := value(f"weights_at.{unit}"):
-            return f"weights at {unit} {when}"
-    if value("weights_from.method"):
-        return "trained weights"
-    return "redrawn weights" if value("initialisation") == "redrawn" else "same weights"
+def _value(cell: Cell, field: str) -> str:
+    return plain(cell.runs[field].iloc[0]) if field in cell.runs else ""

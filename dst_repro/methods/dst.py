@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Context, Method
 from dst_repro.registry import Params, methods
 from dst_repro.sparsity.threshold import ESTIMATORS, as_matrix, differentiate, mask_weights, step
@@ -45,6 +46,8 @@ class DST(Method):
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
         self.closed = self.paper = context.config.fidelity == "paper"
+        if not self.paper and context.config.weights_from is not None:
+            raise ConfigError("as released, masked layers draw their weights anew", "weights_from")
         self.weights: dict[str, nn.Parameter] = {}
         self.thresholds: dict[str, nn.Parameter] = {}
         self.masked: dict[str, Tensor] = {}

@@ -20,9 +20,10 @@ class GivenMaskParams(Params):
 class GivenMask(Masked):
     """Static mask of another run, `mask_from`, whatever its method
 
-    Weights start from the run's own initialisation, which is that of the other run, too; with `initialisation: redrawn`
-    from another draw; with `weights_from` and `weights_at` from a step of any run. Shuffling within layers and drawing
-    anew are the controls of Frankle et al. (2021).
+    Weights start from the run's own initialisation, which is that of the other run, too, unless that drew its masked
+    layers anew, as DST does as released, or started from another's weights; with `initialisation: redrawn` from another
+    draw; with `weights_from` and `weights_at` from any moment of any run, `{epoch: 0}` being its true start. Shuffling
+    within layers and drawing anew are the controls of Frankle et al. (2021).
     """
 
     def initial_masks(self) -> dict[str, Tensor]:

@@ -75,5 +75,6 @@ class GraSP(AtInit):
                 yield images[middle:], labels[middle:]
 
     def _loss(self, network: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        torch.manual_seed(self.context.rng("score", "layers").initial_seed())  # dropout: one draw for g and H g
         network.train(self.params.mode == "train")
         return functional.cross_entropy(network(images) / self.params.temperature, labels)

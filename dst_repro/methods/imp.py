@@ -9,15 +9,16 @@ from dst_repro.registry import methods
 from dst_repro.sparsity.pruning import PruneParams, keep_highest, prunable
 
 
-@methods.register("imp", PruneParams, density=True, mask_from="optional")
+@methods.register("imp", PruneParams, density=True, mask_from="or weights_from")
 class IMP(Masked):
     """Iterative magnitude pruning, one round (Han et al. 2015; Frankle and Carbin 2019)
 
     Keeps the largest of the final weights of the round before; the first round starts from the dense network. `rounds`
-    in an experiment makes the chain. With `mask_from` the round before, what is kept is rewound to the initialisation
-    (a lottery ticket), or to any step of a run by `weights_from` and `weights_at` (Frankle et al. 2020); with
-    `weights_from` alone it is trained on (fine-tuning, or with the whole schedule anew, learning-rate rewinding: Renda
-    et al. 2020). What is pruned stays so.
+    in an experiment makes the chain. What is pruned stays so. With `mask_from` the round before, what is kept is
+    rewound to the initialisation, a lottery ticket; those are usually found with `scope: global`. It is rewound to step
+    k by `weights_from` the dense run, `weights_at: {step: k}` and `begin_at: {step: k}`, so that T - k steps are
+    trained (Frankle et al. 2020); without `begin_at` it trains T steps from the weights of step k. With `weights_from`
+    alone it is trained on: fine-tuning, or with `begin_at` learning-rate rewinding (Renda et al. 2020).
     """
 
     def initial_masks(self) -> dict[str, Tensor]:

@@ -39,11 +39,14 @@ def densities(shapes: Mapping[str, Shape], density: float, distribution: Distrib
     return {name: amounts[name] / size[name] for name in shapes}
 
 
-def counts(shapes: Mapping[str, Shape], density: float, distribution: Distribution) -> dict[str, int]:
+def counts(
+    shapes: Mapping[str, Shape], density: float, distribution: Distribution, room: Mapping[str, int] | None = None
+) -> dict[str, int]:
     """Layer -> weights to keep. Exact: they add up to round(density * total), each within one of its share.
 
-    Largest remainders decide who gets the last weights; ties go to the earlier layer.
+    Largest remainders decide who gets the last weights; ties go to the earlier layer. `room` is how many a layer has to
+    choose from, by default all.
     """
     size = {name: math.prod(shape) for name, shape in shapes.items()}
     shares = {name: p * size[name] for name, p in densities(shapes, density, distribution).items()}
-    return whole(shares, round(density * sum(size.values())), size)
+    return whole(shares, round(density * sum(size.values())), size if room is None else room)

@@ -79,7 +79,7 @@ def _plain(module: nn.Module) -> nn.Module:
     """Without normalisation, which moves numbers below zero, and with averages for maxima, of which every input has a
     part; nothing is computed in place.
     """
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+    if isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm):
         return nn.Identity()
     if isinstance(module, nn.MaxPool2d):
         return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)

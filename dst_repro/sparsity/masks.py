@@ -27,7 +27,10 @@ def lowest(score: Tensor, among: Tensor, n: int) -> Tensor:
 
 
 def highest(score: Tensor, among: Tensor, n: int) -> Tensor:
-    """Boolean mask of the `n` positions with the highest score where `among` is True; all if there are fewer."""
+    """Boolean mask of the `n` positions with the highest score where `among` is True; all if there are fewer.
+
+    Of equal scores at the last place some are taken, by no rule that a version of torch would have to keep.
+    """
     return _extreme(score, among, n, largest=True)
 
 

@@ -59,6 +59,6 @@ def keep_highest(
         total = round(density * sum(score.numel() for score in scores.values()))
         return pooled(functools.partial(highest, n=total), scores, among)
     shapes = {name: tuple(score.shape) for name, score in scores.items()}
-    kept = counts(shapes, density, scope)
+    kept = counts(shapes, density, scope, {name: int(mask.sum()) for name, mask in among.items() if name in shapes})
     least = counts(shapes, density if final is None else final, scope)
     return {name: highest(score, among[name], max(kept[name], least[name])) for name, score in scores.items()}

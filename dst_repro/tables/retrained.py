@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from dst_repro.aggregate import Frames
+from dst_repro.errors import UserError
 from dst_repro.registry import tables
 from dst_repro.retraining import Retrained
 from dst_repro.retraining import retrained as find
@@ -32,7 +33,10 @@ def retrained(frames: Frames, params: Selected) -> Table:
     long: list[dict[str, object]] = []
     for one in found:
         rows = _rows(one)
-        labels.append((one.source.model, one.source.method, one.source.setting, one.variant))
+        label = (one.source.model, one.source.method, one.source.setting, one.variant)
+        if label in labels:
+            raise UserError(f"two cells train the mask of {' '.join(label[1:])}: choose one by `where`")
+        labels.append(label)
         texts.append([str(row["text"]) for row in rows])
         long += rows
     heads: list[tuple[str, ...]] = [(head,) for head in HEADS.values()]

@@ -66,8 +66,9 @@ class Trainer:
             self._compile(context)
         self.optimizer = build_optimizer(config, self.method.param_groups(self.model, config.weight_decay))
         self.method.bind(self.optimizer)
+        self.begin = 0 if config.begin_at is None else self._steps(config.begin_at, "begin_at")
         self.history = History()
-        self.history.layers(0, 0, self.method)
+        self.history.layers(self.begin, self.begin // self.steps_per_epoch, self.method)
         self.epochs: list[tuple[Metrics, bool]] = []
         self.seconds_in_steps = 0.0
 
@@ -79,20 +80,31 @@ class Trainer:
         )
         return made
 
-    def advance(self, moment: Mapping[str, int]) -> None:
-        """Train from the start up to a moment, as the run itself does. Raises `Diverged`, `ConfigError`."""
+    @property
+    def epoch(self) -> int:
+        """How many epochs of its schedule the run has behind it."""
+        return self.begin // self.steps_per_epoch + len(self.epochs)
+
+    def _steps(self, moment: Mapping[str, int], field: str) -> int:
         steps = moment["step"] if "step" in moment else moment["epoch"] * self.steps_per_epoch
         whole = self.config.epochs * self.steps_per_epoch
         if steps > whole:
-            raise ConfigError(f"that run has {whole} steps, not {steps}", "weights_at")
-        for _ in range(steps // self.steps_per_epoch):
+            raise ConfigError(f"the training has {whole} steps, not {steps}", field)
+        return steps
+
+    def advance(self, moment: Mapping[str, int]) -> None:
+        """Train from the start up to a moment, as the run itself does. Raises `Diverged`, `ConfigError`."""
+        steps = self._steps(moment, "weights_at")
+        if steps < self.begin:
+            raise ConfigError(f"that training begins at step {self.begin}", "weights_at")
+        while self.epoch < steps // self.steps_per_epoch:
             self.run_epoch()
         if steps % self.steps_per_epoch:
-            self._train(len(self.epochs), steps % self.steps_per_epoch)
+            self._train(self.epoch, steps % self.steps_per_epoch)
 
     def run_epoch(self) -> Metrics:
         """Train one epoch, evaluate, and add both to the history. Raises `Diverged`."""
-        epoch = len(self.epochs)
+        epoch = self.epoch
         train_loss = self._train(epoch)
         test_accuracy, test_loss = self.evaluate(self.data.test)
         held_out = self.evaluate(self.data.validation) if self.data.validation is not None else (None, None)
@@ -118,17 +130,18 @@ class Trainer:
         self.epochs.append((metrics, self.method.at_target()))
         return metrics
 
-    def _train(self, epoch: int, steps: int | None = None) -> float:
+    def _train(self, epoch: int, stop: int | None = None) -> float:
         """One pass over the training images, or its first steps; the mean cross-entropy, without penalties."""
         started = time.perf_counter()
         torch.manual_seed(derive(self.config.seed, "layers", epoch))  # for dropout and the like
-        losses = torch.empty(steps or self.steps_per_epoch, device=self.device)
-        first = epoch * self.steps_per_epoch
+        skipped = max(0, self.begin - epoch * self.steps_per_epoch)
+        first = epoch * self.steps_per_epoch + skipped
+        losses = torch.empty((stop or self.steps_per_epoch) - skipped, device=self.device)
         self.model.train()
         if first < self.config.step_history:
             self.history.begin_steps(self.method)
         batches = self.data.train_batches(self.config.batch_size, self.config.seed, epoch)
-        for i, batch in enumerate(itertools.islice(batches, steps)):
+        for i, batch in enumerate(itertools.islice(batches, skipped, stop)):
             step = first + i
             set_learning_rate(self.optimizer, learning_rate(self.config, step, self.steps_per_epoch))
             losses[i] = self._step(step, *batch)

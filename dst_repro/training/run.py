@@ -28,6 +28,7 @@ from dst_repro.training.progress import Progress
 from dst_repro.training.state import about_state, read_state, state_path, write_state
 
 Policy = Literal["keep", "retrain"]
+WORDS = {"status": "status", "mask_sha256": "mask", "metrics": "accuracy or loss"}
 
 
 def train_missing(runs: Iterable[RunConfig], results: Path, policy: Policy, keep_state: bool = False) -> list[Record]:
@@ -63,7 +64,7 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
         state = checkpoint.load(device)
         if state is not None:
             trainer.load_state_dict(state)
-            resumed_at = len(trainer.epochs)
+            resumed_at = trainer.epoch
         _epochs(run, trainer, checkpoint)
     except UserError:
         raise
@@ -74,7 +75,7 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
         Progress(run.id, run.epochs).say(f"failed: {reason}")
     written = _record(run, print_, status, reason, data_used, trainer)
     if keep_state:
-        write_state(state_path(results, run.id), trainer, status)
+        write_state(state_path(results, run.id), trainer, status, print_)
     folder = record.folder(results, run.id)
     if trainer is not None:
         trainer.history.write(folder / "history.parquet")
@@ -93,18 +94,27 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
     return written
 
 
-def provide_states(run: RunConfig, results: Path) -> None:
+def provide_states(run: RunConfig, results: Path, policy: Policy = "keep") -> None:
     """See to it that every network that a run begins with is in `results/states`, by training where one isn't.
 
-    Two calls in one folder: the second waits, and finds what the first has made.
+    Under `retrain` one that other source made is made again. Two calls in one folder: the second waits, and finds what
+    the first has made.
     """
     for parent, moment in run.needs:
         path = state_path(results, parent.id, moment)
-        if not path.exists():
-            provide_states(parent, results)
+        if not _usable(path, parent, policy):
+            provide_states(parent, results, policy)
             with lock(results, path.stem):
-                if not path.exists():
+                if not _usable(path, parent, policy):
                     _provide(parent, moment, path, results)
+
+
+def _usable(path: Path, run: RunConfig, policy: Policy) -> bool:
+    """Whether the state is there; that of a run that failed is for another try."""
+    if not path.exists():
+        return False
+    about = about_state(path)
+    return about["status"] != "failed" and (policy == "keep" or about.get("source") == fingerprint(run))
 
 
 def lock(results: Path, name: str) -> FileLock:
@@ -118,25 +128,25 @@ def _provide(run: RunConfig, moment: Mapping[str, int] | None, path: Path, resul
     """Train a run up to a moment, or to its end.
 
     A run that has a record is trained a second time without touching it. Raises `UserError` if it ends with another
-    mask than the record has: other source made that, or another kind of machine.
+    mask or other metrics than the record has: other source made that, or another kind of machine.
     """
     found = record.read(results, run.id)
     if moment is not None:
         _advance(run, moment, path, results)
         return
-    if found is None:
+    if found is None or found.status == "failed":
         train(run, results, keep_state=True)
         return
     again = results / ".checkpoints" / "again"
-    train(run, again, keep_state=True, states=results)
-    made = state_path(again, run.id)
-    if about_state(made).get("mask_sha256") != (found.mask_sha256 if found.status == "finished" else None):
-        raise UserError(
-            f"{run.id}: trained here it ends with another mask than its record, which other source or another kind of "
-            f"machine made; remove {record.folder(results, run.id)} to have it trained anew"
-        )
+    made = train(run, again, keep_state=True, states=results)
+    for what in ("status", "mask_sha256", "metrics"):
+        if getattr(made, what) != getattr(found, what):
+            raise UserError(
+                f"{run.id}: trained here it ends with another {WORDS[what]} than its record, which other source or "
+                f"another kind of machine made; remove {record.folder(results, run.id)} to have it trained anew"
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
-    made.replace(path)
+    state_path(again, run.id).replace(path)
 
 
 def _advance(run: RunConfig, moment: Mapping[str, int], path: Path, results: Path) -> None:
@@ -146,7 +156,7 @@ def _advance(run: RunConfig, moment: Mapping[str, int], path: Path, results: Pat
         trainer.advance(moment)
     except Diverged:
         status = "diverged"
-    write_state(path, trainer, status)
+    write_state(path, trainer, status, fingerprint(run))
 
 
 def begin(run: RunConfig, results: Path) -> tuple[dict[str, Tensor] | None, Given | None]:
@@ -165,11 +175,11 @@ def begin(run: RunConfig, results: Path) -> tuple[dict[str, Tensor] | None, Give
 
 
 def _epochs(run: RunConfig, trainer: Trainer, checkpoint: Checkpoint) -> None:
-    progress = Progress(run.id, run.epochs, done=len(trainer.epochs))
+    progress = Progress(run.id, run.epochs, done=trainer.epoch)
     if trainer.epochs:
-        progress.say(f"resumed after epoch {len(trainer.epochs)}")
+        progress.say(f"resumed after epoch {trainer.epoch}")
     try:
-        while len(trainer.epochs) < run.epochs:
+        while trainer.epoch < run.epochs:
             began = time.monotonic()
             metrics = trainer.run_epoch()
             if metrics.epoch < run.epochs and checkpoint.due():
@@ -190,9 +200,7 @@ def _record(
 ) -> Record:
     """What the files of a run say about it. Only a finished run has metrics."""
     masks = trainer.method.masks() if trainer else {}
-    reached = {}
-    if trainer and status == "finished":
-        reached = effective(trainer.plain_network(), trainer.data.shape, masks)
+    reached = _effective(trainer, masks) if trainer and status == "finished" else {}
     return Record(
         id=run.id,
         cell=run.cell,
@@ -217,3 +225,13 @@ def _record(
         mask_sha256=sha256(masks) if masks else None,
         events=trainer.method.events() if trainer else {},
     )
+
+
+def _effective(trainer: Trainer, masks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The kept weights that lie on a path from input to output; nothing of a network that this can't be told of."""
+    try:
+        return effective(trainer.plain_network(), trainer.data.shape, masks)
+    except Exception as error:  # a training must not be lost for it
+        said = f"the health of its mask is not recorded: {type(error).__name__}: {error}"
+        Progress(trainer.config.id, trainer.config.epochs).say(said)
+        return {}

@@ -28,11 +28,12 @@ def state_path(results: Path, run_id: str, moment: Mapping[str, int] | None = No
     return results / "states" / f"{run_id}{when}.safetensors"
 
 
-def write_state(path: Path, trainer: Trainer | None, status: str) -> None:
+def write_state(path: Path, trainer: Trainer | None, status: str, source: str) -> None:
+    """`source` is the fingerprint of what made it."""
     from safetensors.torch import save  # few runs need it
 
     tensors: dict[str, Tensor] = {}
-    about = {"status": status}
+    about = {"status": status, "source": source}
     if trainer is not None and status == "finished":
         masks = trainer.method.masks()
         about["mask_sha256"] = sha256(masks)
@@ -51,7 +52,7 @@ def _unpacked(bits: Tensor, shape: torch.Size) -> Tensor:
 
 
 def about_state(path: Path) -> dict[str, str]:
-    """`status` of the run, and `mask_sha256` if it finished."""
+    """`status` of the run, `source` that made it, and `mask_sha256` if it finished."""
     from safetensors import safe_open
 
     with safe_open(path, "pt") as file:

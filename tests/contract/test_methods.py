@@ -35,8 +35,8 @@ def cases() -> list[Any]:
     found = []
     for slug, entry in sorted(methods.discover().items()):
         fields = {"method": slug, "method_params": params(entry)}
-        if entry.facts.get("mask_from") == "required":
-            fields |= {"mask_from": {"method": "static", "density": 0.1}}
+        if entry.facts.get("mask_from"):
+            fields |= {"mask_from": {"method": "static", "density": 0.6}}
         if entry.facts.get("density"):
             found += [pytest.param(fields | {"density": d}, id=f"{slug}-{d}") for d in DENSITIES]
         else:

@@ -158,7 +158,10 @@ def test_record_of_another_machine_is_not_overwritten(tiny: RunFactory, results:
     child = tiny("one-shot", **ROUND, weights_from={"method": "rigl", "density": 0.2})
     (parent,) = child.ancestors
     made = train(parent, results)
-    record.write(made.model_copy(update={"mask_sha256": "0" * 64}), results)
-    with pytest.raises(UserError, match="ends with another mask than its record"):
-        provide_states(child, results)
-    assert not state_path(results, parent.id).exists()
+    assert made.metrics is not None
+    other = made.metrics.model_copy(update={"last": made.metrics.last.model_copy(update={"test_loss": 1.0})})
+    for altered, what in (({"mask_sha256": "0" * 64}, "mask"), ({"metrics": other}, "accuracy or loss")):
+        record.write(made.model_copy(update=altered), results)
+        with pytest.raises(UserError, match=f"ends with another {what} than its record"):
+            provide_states(child, results)
+        assert not state_path(results, parent.id).exists()

@@ -9,11 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from dst_repro.config import RunConfig
 from dst_repro.data.base import Data
 from dst_repro.errors import ConfigError
+from dst_repro.fingerprint import fingerprint
+from dst_repro.record import Record
 from dst_repro.training.loop import Trainer
 from dst_repro.training.optimisation import learning_rate, set_learning_rate
-from dst_repro.training.run import begin, provide_states, train
+from dst_repro.training.run import Policy, begin, provide_states, train
 from dst_repro.training.state import read_state, state_path
 from tests.conftest import RunFactory, TrainerFactory
 from tests.contract.test_methods import one_each
@@ -147,12 +150,18 @@ def test_states_made_again_are_equal_to_the_bit(tiny: RunFactory, results: Path)
             {"weights_from": {"method": "dense"}, "weights_at": {"epoch": 3}},
             "weights_at.epoch: that run",
         ),
-        ("dense", {"weights_from": {"method": "dense"}, "weights_at": {"day": 3}}, "must be `{epoch: n}` or"),
+        (
+            "dense",
+            {"weights_from": {"method": "dense"}, "weights_at": {"day": 3}},
+            "weights_at: Value error, must be `{epoch",
+        ),
         (
             "dense",
             {"weights_from": {"method": "dense"}, "weights_at": {"step": -1}},
             "weights_at.step: Input should",
         ),
+        ("imp", {"density": 0.1}, "mask_from: method 'imp' needs the run before, here or in `weights_from`"),
+        ("dense", {"begin_at": {"epoch": 2}}, "begin_at.epoch: the run has 2 epochs"),
         ("given-mask", {"mask_from": {"method": "dense", "seed": 1}}, "mask_from.seed: a run has this in common"),
     ],
 )
@@ -162,8 +171,85 @@ def test_mistakes_are_named(tiny: RunFactory, method: str, fields: dict[str, Any
     assert message in str(caught.value)
 
 
+def test_one_moment_has_one_spelling(tiny: RunFactory) -> None:
+    def run(**fields: Any) -> str:
+        return str(tiny("one-shot", density=0.1, weights_from={"method": "dense"}, **fields).id)
+
+    assert run(weights_at={"step": 0}) == run(weights_at={"epoch": 0})
+    assert run(weights_at={"epoch": 2}) == run()
+    assert run(begin_at={"step": 0}) == run(begin_at={"epoch": 0}) == run()
+
+
+REWOUND = {"weights_from": {"method": "dense"}, "weights_at": {"step": 30}, "begin_at": {"step": 30}}
+
+
+def test_a_rewound_training_goes_on_where_the_other_was(trainer: TrainerFactory, digits: Data) -> None:
+    """Dense from its own weights of step 30, without momentum: the 39 steps that are left, one by one."""
+    rewound = trainer("dense", **FALLING, **REWOUND)
+    start = weights(rewound)
+    for _ in range(2):
+        rewound.run_epoch()
+    assert rewound.epoch == 3
+    by_hand = trainer("dense", **FALLING)
+    with torch.no_grad():
+        for name, module in by_hand.method.modules.items():
+            module.weight.copy_(start[name])
+        for name, value in trainer("dense", **FALLING, **REWOUND).model.state_dict().items():
+            by_hand.model.state_dict()[name].copy_(value)
+    for step in range(30, 69):
+        if step == 30 or step % 23 == 0:
+            batches = iter(list(digits.train_batches(64, 0, step // 23))[step % 23 :])
+        set_learning_rate(by_hand.optimizer, learning_rate(by_hand.config, step, 23))
+        by_hand._step(step, *next(batches))
+    for name, weight in weights(rewound).items():
+        assert torch.equal(weight, weights(by_hand)[name])
+    rows = {(step, epoch) for step, epoch, *_ in rewound.history.rows}
+    assert rows == {(30, 1), (46, 2), (69, 3)}
+
+
+def test_a_rewound_training_is_resumed(tiny: RunFactory, results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = tiny("imp", **FALLING, **REWOUND, density=0.3, mask_from={"method": "dense"})
+    whole = train_in(run, results / "whole")
+    killed, step = results / "killed", Trainer._step
+    provide_states(run, killed)
+
+    def kill(self: Trainer, at: int, *batch: Tensor) -> Tensor:
+        if at == 50:
+            raise KeyboardInterrupt
+        return step(self, at, *batch)
+
+    monkeypatch.setattr(Trainer, "_step", kill)
+    monkeypatch.setenv("DST_CHECKPOINT_SECONDS", "0")
+    with pytest.raises(KeyboardInterrupt):
+        train(run, killed)
+    monkeypatch.undo()
+    assert train(run, killed) == whole
+    assert whole.metrics is not None
+    assert whole.metrics.last.epoch == 3
+
+
+def train_in(run: RunConfig, results: Path) -> Record:
+    provide_states(run, results)
+    return train(run, results)
+
+
+@pytest.mark.parametrize(("policy", "again"), [("keep", False), ("retrain", True)])
+def test_a_state_of_other_source_is_made_again_where_runs_are(
+    tiny: RunFactory, results: Path, policy: Policy, again: bool
+) -> None:
+    child = tiny("one-shot", density=0.3, weights_from={"method": "dense"}, weights_at={"step": 30})
+    provide_states(child, results)
+    (path,) = (results / "states").iterdir()
+    made = path.read_bytes()
+    path.write_bytes(made.replace(fingerprint(child.parents["weights_from"]).encode(), b"0" * 16))
+    altered = path.read_bytes()
+    assert altered != made
+    provide_states(child, results, policy)
+    assert path.read_bytes() == (made if again else altered)
+
+
 def test_a_moment_after_the_end_is_refused(tiny: RunFactory, results: Path) -> None:
     child = tiny("one-shot", density=0.1, weights_from={"method": "dense"}, weights_at={"step": 47})
-    with pytest.raises(ConfigError, match="that run has 46 steps, not 47"):
+    with pytest.raises(ConfigError, match="the training has 46 steps, not 47"):
         provide_states(child, results)
     assert not (results / "states").exists()
