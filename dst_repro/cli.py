@@ -50,7 +50,8 @@ def train(args: argparse.Namespace) -> int:
     with _importing():
         from dst_repro.config import RunConfig
         from dst_repro.device import pick
-        from dst_repro.training.run import lock, needed, provide_states, train_missing
+        from dst_repro.training.parents import lock, provide_states
+        from dst_repro.training.run import needed, train_missing
 
     results = Path(args.results)
     runs = [RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text) for text in args.run]

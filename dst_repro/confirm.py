@@ -24,7 +24,8 @@ from dst_repro.grid import Suite
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.history import Row
 from dst_repro.training.loop import Diverged, Trainer
-from dst_repro.training.run import begin, provide_states
+from dst_repro.training.parents import provide_states
+from dst_repro.training.state import begin
 
 Kind = tuple[Any, ...]
 

@@ -17,7 +17,8 @@ from dst_repro.data.base import Data, load
 from dst_repro.methods.base import Context, Method
 from dst_repro.registry import methods
 from dst_repro.training.loop import Trainer
-from dst_repro.training.run import begin, provide_states
+from dst_repro.training.parents import provide_states
+from dst_repro.training.state import begin
 
 RunFactory = Callable[..., RunConfig]
 TrainerFactory = Callable[..., Trainer]

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from dst_repro.aggregate import Frames
 from dst_repro.plots import style
 from dst_repro.registry import plots
-from dst_repro.retraining import retrained
 from dst_repro.tables.cells import Selected
+from dst_repro.tables.retraining import retrained
 
 COLUMNS = [*style.CELL, "line", "density", "accuracy", "accuracy_std", "n", "planned"]
 OWN = ""

@@ -7,12 +7,12 @@ import pandas as pd
 from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
 from dst_repro.registry import tables
-from dst_repro.retraining import Retrained
-from dst_repro.retraining import retrained as find
 from dst_repro.stats import summarise
 from dst_repro.tables.cells import Selected, cells
 from dst_repro.tables.pivot import text
 from dst_repro.tables.render import Table
+from dst_repro.tables.retraining import Retrained
+from dst_repro.tables.retraining import retrained as find
 
 LONG = ["dataset", "model", "source", "setting", "variant", "metric", "mean", "std", "low", "high", "n", "planned",
         "text", "runs"]  # fmt: skip

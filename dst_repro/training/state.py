@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dst_repro.config import RunConfig
+from dst_repro.errors import UserError
 from dst_repro.files import write_with
 from dst_repro.methods.base import Given
 from dst_repro.sparsity.masks import sha256
@@ -70,3 +72,18 @@ def read_state(path: Path) -> Given:
         for name in file.keys():  # noqa: SIM118
             (masks if name.startswith(MASK) else network)[name.removeprefix(MASK)] = file.get_tensor(name)
     return Given(network, {name: _unpacked(bits, network[f"{name}.weight"].shape) for name, bits in masks.items()})
+
+
+def begin(run: RunConfig, results: Path) -> tuple[dict[str, Tensor] | None, Given | None]:
+    """The weights that a run starts from, None for its own initialisation, and what `mask_from` names."""
+    found: dict[str, Given] = {}
+    for key, (parent, moment) in zip(run.parents, run.needs, strict=True):
+        path = state_path(results, parent.id, moment)
+        if not path.exists():
+            raise UserError(f"{run.id} starts from {parent.id}, whose weights are missing: {path}")
+        status = about_state(path)["status"]
+        if status != "finished":
+            raise RuntimeError(f"starts from {parent.id}, which {status}")
+        found[key] = read_state(path)
+    start = found.get("weights_from")
+    return start.network if start else None, found.get("mask_from")

@@ -11,7 +11,8 @@ import torch
 
 from dst_repro.data.base import load
 from dst_repro.training.loop import Trainer
-from dst_repro.training.run import begin, provide_states
+from dst_repro.training.parents import provide_states
+from dst_repro.training.state import begin
 from tests.conftest import RunFactory
 from tests.contract.test_methods import one_each
 

@@ -16,7 +16,8 @@ from dst_repro.data.base import Data
 from dst_repro.registry import Entry, drops, grows, methods
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Trainer
-from dst_repro.training.run import provide_states, train
+from dst_repro.training.parents import provide_states
+from dst_repro.training.run import train
 from tests.conftest import RunFactory, TrainerFactory
 
 WEIGHTS = {"fc1": 64 * 300, "fc2": 300 * 100, "fc3": 100 * 10}

@@ -14,7 +14,9 @@ from dst_repro.data.base import load
 from dst_repro.device import describe
 from dst_repro.registry import methods
 from dst_repro.training.loop import Trainer
-from dst_repro.training.run import begin, provide_states, train
+from dst_repro.training.parents import provide_states
+from dst_repro.training.run import train
+from dst_repro.training.state import begin
 from tests.conftest import RunFactory
 
 # what they promise on a CPU they promise on a GPU, where `device` has runs trained

@@ -12,7 +12,8 @@ from dst_repro import record
 from dst_repro.config import RunConfig
 from dst_repro.errors import ConfigError, UserError
 from dst_repro.fingerprint import fingerprint
-from dst_repro.training.run import provide_states, train
+from dst_repro.training.parents import provide_states
+from dst_repro.training.run import train
 from dst_repro.training.state import about_state, read_state, state_path
 from tests.conftest import RunFactory, TrainerFactory
 

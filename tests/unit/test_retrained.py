@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from dst_repro.plots.retrained import RetrainedMasks, RetrainedParams
-from dst_repro.retraining import retrained
 from dst_repro.tables.cells import Selected
 from dst_repro.tables.retrained import retrained as table
+from dst_repro.tables.retraining import retrained
 from tests.unit import test_tables as small
 
 Runs = list[dict[str, Any]]

@@ -16,8 +16,9 @@ from dst_repro.fingerprint import fingerprint
 from dst_repro.record import Record
 from dst_repro.training.loop import Trainer
 from dst_repro.training.optimisation import learning_rate, set_learning_rate
-from dst_repro.training.run import Policy, begin, provide_states, train
-from dst_repro.training.state import read_state, state_path
+from dst_repro.training.parents import provide_states
+from dst_repro.training.run import Policy, train
+from dst_repro.training.state import begin, read_state, state_path
 from tests.conftest import RunFactory, TrainerFactory
 from tests.contract.test_methods import one_each
 

@@ -1,0 +1,60 @@
+"""What the files of a run say about it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dst_repro import record
+from dst_repro.config import RunConfig
+from dst_repro.record import DataUsed, LayerCount, Record
+from dst_repro.sparsity.health import effective
+from dst_repro.sparsity.masks import sha256
+from dst_repro.training.loop import Trainer
+from dst_repro.training.progress import Progress
+
+
+def outcome(
+    run: RunConfig,
+    source: str,
+    status: record.Status,
+    reason: str | None,
+    data_used: DataUsed | None,
+    trainer: Trainer | None,
+) -> Record:
+    """The record of a run. Only a finished run has metrics and the health of its mask."""
+    masks = trainer.method.masks() if trainer else {}
+    reached = _effective(trainer, masks) if trainer and status == "finished" else {}
+    return Record(
+        id=run.id,
+        cell=run.cell,
+        status=status,
+        reason=reason,
+        config=run.full(),
+        fingerprint=source,
+        data=data_used,
+        compiled=trainer is not None and trainer.method.context.compiled,
+        parameters=trainer.parameters if trainer else None,
+        metrics=trainer.selection() if trainer and status == "finished" else None,
+        layers=tuple(
+            LayerCount(
+                name=name,
+                shape=tuple(mask.shape),
+                numel=mask.numel(),
+                kept=int(mask.sum()),
+                effective=int(reached[name].sum()) if name in reached else None,
+            )
+            for name, mask in masks.items()
+        ),
+        mask_sha256=sha256(masks) if masks else None,
+        events=trainer.method.events() if trainer else {},
+    )
+
+
+def _effective(trainer: Trainer, masks: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The kept weights that lie on a path from input to output; nothing of a network that this can't be told of."""
+    try:
+        return effective(trainer.plain_network(), trainer.data.shape, masks)
+    except Exception as error:  # a training must not be lost for it
+        said = f"the health of its mask is not recorded: {type(error).__name__}: {error}"
+        Progress(trainer.config.id, trainer.config.epochs).say(said)
+        return {}
