@@ -22,6 +22,8 @@ COLUMNS = [*style.CELL, "line", "what", "seed", "density", "density_std", "accur
 
 
 class TradeOffParams(Beside):
+    """Of published numbers, too, only those are shown whose method `where` names, if it names any."""
+
     selection: Literal["last", "best_on_validation", "best_on_test", "sparsest"] = "last"
     """The epoch by which a run is judged."""
     lines: Annotated[tuple[str, ...], Field(strict=False)] = ()
@@ -54,6 +56,9 @@ class AccuracyVsDensity:
                                   "accuracy_std": std[y], "n": len(done)})  # fmt: skip
         nets = {(row["dataset"], row["model"]) for row in rows}
         for number in published.sparse_accuracies(params.published):
+            wanted = params.where.get("method")
+            if wanted and published.METHODS.get(number["method"], number["method"]) not in wanted:
+                continue
             if (number["dataset"], number["model"]) in nets:
                 rows.append({key: number[key] for key in (*style.FACET, "method")}
                             | {"what": "published", "line": "", "density": number["density_percent"],
@@ -82,8 +87,9 @@ class AccuracyVsDensity:
             axes.set_xlabel("weights kept (%)")
         line[0].set_ylabel(f"test accuracy (%), {EPOCHS[params.selection]}")
         if params.least is not None:
-            for axes in line:
-                axes.set_ylim(bottom=params.least)
+            for axes, (_, rows) in zip(line, columns, strict=True):
+                top = (rows["accuracy"] + rows["accuracy_std"].fillna(0)).max()
+                axes.set_ylim(params.least, max(top + 0.05 * (top - params.least), params.least + 0.1))
         style.legend(figure, handles)
         return figure
 

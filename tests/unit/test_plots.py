@@ -106,6 +106,25 @@ def test_known_methods_differ_in_colour_and_marker() -> None:
     assert len({(style.colour(m), style.marker(m)) for m in style.KNOWN}) == len(style.KNOWN)
 
 
+def test_axis_ends_a_little_above_the_best() -> None:
+    params = TradeOffParams(least=93.0)
+    frame = AccuracyVsDensity.frame(frames(), params)
+    drawn = AccuracyVsDensity.figure(frame, params)
+    top = (frame["accuracy"] + frame["accuracy_std"].fillna(0)).max()
+    assert drawn.axes[0].get_ylim()[1] == pytest.approx(top + 0.05 * (top - 93))
+
+
+def test_published_numbers_are_those_of_the_methods_asked_for() -> None:
+    found = small.frames(small.run("dst", 0, 0.97, density=0.1, dataset="mnist", model="lenet-300-100"))
+
+    def shown(**where: list[str]) -> set[str]:
+        frame = AccuracyVsDensity.frame(found, TradeOffParams(where=where, published=["snip/Table 1"]))
+        return set(frame.loc[frame["what"] == "published", "method"])
+
+    assert {"snip", "dns", "lc"} <= shown()
+    assert shown(method=["dst", "snip"]) == {"snip"}
+
+
 def test_lines_of_a_method_are_told_apart_where_its_cells_differ() -> None:
     params = TradeOffParams(lines=("density",))
     frame = AccuracyVsDensity.frame(frames(), params)
