@@ -99,7 +99,7 @@ def test_the_snakemake_report_is_a_page(finished: Project) -> None:
     assert "Density and accuracy." in page
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion-small"])
+@pytest.mark.parametrize("name", ["mnist", "fashion-small", "mnist-masks"])
 def test_committed_campaigns_are_redrawn_without_training(project: Project, name: str) -> None:
     shutil.copytree(ROOT / "config", project.path("config"), dirs_exist_ok=True)
     shutil.copytree(ROOT / "results/runs", project.path("results/runs"), ignore=shutil.ignore_patterns("digits-*"))
