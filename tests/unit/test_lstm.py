@@ -146,9 +146,11 @@ def test_pruned_weights_stay_out(method: str, trainer: TrainerFactory, digits: D
     entry = methods[method]
     params: dict[str, float] = {name: 1e-3 for name, f in entry.params.model_fields.items() if f.is_required()}
     params |= {"update_period": 5} if "update_period" in entry.params.model_fields else {}
+    params |= {"s_init": -4.0} if method == "str" else {}
+    other = {"mask_from": {"method": "static", "density": 0.5}} if entry.facts.get("mask_from") else {}
     density = {"density": 0.3} if entry.facts.get("density") else {}
     training = {"optimizer": "adam", "learning_rate": 0.01, "epochs": 1}
-    run = trainer(method, model="lstm-a", method_params=params, **density, **training)
+    run = trainer(method, model="lstm-a", method_params=params, **density, **other, **training)
     run.run_epoch()
     run.model.eval()
     images, _ = next(digits.batches(digits.test, 20))

@@ -40,9 +40,8 @@ def frames() -> Frames:
 def compared() -> Frames:
     """The same runs and more, of methods that differ in a criterion, with what drop-and-grow training counts."""
     others = [small.run(method, 0, 0.9, density=0.1) for method in ("rigl", "dsr")]
-    others += [
-        small.run("given-mask", 0, 0.88, mask_of=others[0]["id"], initialisation=i) for i in ("original", "redrawn")
-    ]
+    given = {"mask_of": others[0]["id"], "initialisation": "redrawn"}
+    others += [small.run("given-mask", 0, 0.88, density=d, **given) for d in (0.1, 0.05)]
     found: Frames = small.frames(*small.SMALL, *others)
     criteria = {"set": "magnitude", "rigl": "snip", "dsr": "random"}
     runs = found.runs.assign(**{"method_params.drop": found.runs["method"].map(criteria)})
