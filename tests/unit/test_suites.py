@@ -137,7 +137,7 @@ def test_every_run_can_be_built(name: str) -> None:
         expected = size(run.model, classes)
         try:
             network, method = built(run, shape, classes, "meta")
-        except (NotImplementedError, RuntimeError):
+        except RuntimeError:  # of which one says that meta tensors hold no numbers; any other comes again on the CPU
             network, method = built(run, shape, classes, "cpu")
         assert sum(mask.numel() for mask in method.masks().values()) == expected.weights, run.id
         found = sum(p.numel() for p in network.parameters())
