@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,6 +110,24 @@ class Project:
         said = done.stdout + done.stderr
         assert (done.returncode == 0) == ok, said
         return said
+
+    def kill_when(self, due: Callable[[], bool]) -> None:
+        """Start snakemake, wait until `due`, and kill it with everything that it started."""
+        process = subprocess.Popen(
+            [sys.executable, "-m", "snakemake", "--cores", "1"],
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 200
+        while not due():
+            assert time.monotonic() < deadline
+            assert process.poll() is None, "it ended before it could be killed"
+            time.sleep(0.002)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def records(self) -> dict[str, tuple[int, bytes]]:
         """Run -> (when it was trained, its record). Snakemake touches declared outputs, but never runtime.json."""

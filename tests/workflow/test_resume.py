@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -32,25 +27,14 @@ def files(project: Project) -> dict[str, bytes]:
 
 
 def kill_in_the_middle(project: Project) -> None:
-    """Start snakemake, wait for the second checkpoint, and kill it with everything that it started."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "1"],
-        cwd=project.folder,
-        env=project.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    """After the second checkpoint."""
     seen: set[int] = set()
-    deadline = time.monotonic() + 120
-    while len(seen) < 2:
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "the run ended before it could be killed"
-        for path in project.folder.glob("results/.checkpoints/*.pt"):
-            seen.add(path.stat().st_mtime_ns)
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+
+    def due() -> bool:
+        seen.update(path.stat().st_mtime_ns for path in project.folder.glob("results/.checkpoints/*.pt"))
+        return len(seen) >= 2
+
+    project.kill_when(due)
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=lambda s: s["method"])

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-
 import pytest
 import yaml
 
@@ -45,21 +39,7 @@ def test_sixteen_rounds_are_one_chain_a_seed(project: Project) -> None:
 def halfway(project: Project) -> Project:
     """Killed when the second of four rounds was just done."""
     tickets(project, 4)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "1"],
-        cwd=project.folder,
-        env=project.environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 200
-    while len(list(project.folder.glob("results/runs/*-imp-d0.64-s1-*/record.json"))) < 1:
-        assert time.monotonic() < deadline
-        assert process.poll() is None, "the chain ended before it could be killed"
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    project.kill_when(lambda: any(project.folder.glob("results/runs/*-imp-d0.64-s1-*/record.json")))
     return project
 
 
