@@ -11,8 +11,8 @@ from pathlib import Path
 
 from benchmarks import check, data_path, memory, planning, recurrent, result, scheduling, share, steps
 from benchmarks.measure import ROOT, say
-from dst_repro import environment
-from dst_repro.device import settle
+from dst_repro.machine import environment
+from dst_repro.machine.device import settle
 
 SECTIONS = {
     "steps": steps.measure,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from benchmarks.measure import child, interleaved, ratios, say, summed_up
 from benchmarks.result import Result
-from dst_repro.environment import peak_memory_mib
+from dst_repro.machine.environment import peak_memory_mib
 
 MODEL, METHODS, STEPS, BATCH = "lenet-5-caffe", ("dst", "rigl"), 150, 64  # steps: RigL's update at 100 is among them
 
@@ -33,7 +33,7 @@ def measure(quick: bool) -> Iterator[Result]:
 def main(method: str) -> None:
     """Train a little, and print the peak of this process."""
     from benchmarks.subjects import MNIST, build, random_data
-    from dst_repro.device import settle
+    from dst_repro.machine.device import settle
 
     settle(1)
     build(MODEL, method, random_data(MNIST, STEPS * BATCH), BATCH).run_epoch()

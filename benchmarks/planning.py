@@ -15,9 +15,9 @@ import yaml
 
 from benchmarks.measure import ROOT, child, say, summed_up
 from benchmarks.result import Result
-from dst_repro import record
-from dst_repro.environment import peak_memory_mib
-from dst_repro.grid import Suite, plan
+from dst_repro.machine.environment import peak_memory_mib
+from dst_repro.plan.grid import Suite, plan
+from dst_repro.records import record
 
 TEMPLATE = "mnist-lenet-5-caffe-dst-s0-*"  # a history of every epoch, as most runs have, not of every step
 TARGETS = {("plan", 10_000): "<= 25", ("aggregate", 10_000): "<= 30"}
@@ -77,7 +77,7 @@ def copy_records(suite: Suite, found: Path, template: record.Record, results: Pa
 
 def time_plan(runs: int, folder: Path) -> float:
     """Seconds of planning `runs` runs, the catalogue of plug-ins read before."""
-    from dst_repro.catalogue import catalogue
+    from dst_repro.plan.catalogue import catalogue
 
     catalogue()
     values = config(folder, grid(runs))
@@ -91,7 +91,7 @@ def time_plan(runs: int, folder: Path) -> float:
 
 def time_aggregate(runs: int, folder: Path) -> float:
     """Seconds of reading the records of `runs` runs and writing both frames."""
-    from dst_repro import aggregate
+    from dst_repro.records import frames
 
     found = min((ROOT / "results" / "runs").glob(TEMPLATE))
     template = record.read(found.parents[1], found.name)
@@ -100,10 +100,10 @@ def time_aggregate(runs: int, folder: Path) -> float:
     suite = plan(config(folder, repeated(template, runs)))
     copy_records(suite, found, template, folder / "results")
     started = time.perf_counter()
-    frames = aggregate.aggregate(suite, folder / "results")
-    aggregate.write(frames, folder / "results" / "generated")
+    made = frames.aggregate(suite, folder / "results")
+    frames.write(made, folder / "results" / "generated")
     taken = time.perf_counter() - started
-    if (frames.runs["status"] != "finished").any() or len(frames.runs) != runs:
+    if (made.runs["status"] != "finished").any() or len(made.runs) != runs:
         raise RuntimeError(f"not all of {runs} records were read")
     return taken
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from dst_repro.vision import torchvision_datasets
+from dst_repro.machine.vision import torchvision_datasets
 
 LEAST = 0.01  # a layer that keeps no more than this share gets its thresholds set to zero
 

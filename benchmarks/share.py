@@ -10,9 +10,9 @@ from pathlib import Path
 
 from benchmarks.measure import ROOT, run, say, summed_up
 from benchmarks.result import Result
-from dst_repro import record
-from dst_repro.config import RunConfig
-from dst_repro.grid import load_suite
+from dst_repro.plan.config import RunConfig
+from dst_repro.plan.grid import load_suite
+from dst_repro.records import record
 
 METHOD, DENSITY = "rigl", 0.1  # mask methods are three quarters of the quickstart
 

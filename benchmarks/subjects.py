@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from dst_repro.config import RunConfig
 from dst_repro.data.base import Data, Images
+from dst_repro.plan.config import RunConfig
 from dst_repro.registry import methods
 from dst_repro.training.loop import Trainer
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from dst_repro.config import RunConfig
 from dst_repro.data.base import Data, load
 from dst_repro.methods.base import Context, Method
+from dst_repro.plan.config import RunConfig
 from dst_repro.registry import methods
 from dst_repro.training.loop import Trainer
 from dst_repro.training.parents import provide_states

@@ -8,7 +8,7 @@ from dst_repro.compare.answering import Found
 from dst_repro.compare.cells import Cell, missing_seeds
 from dst_repro.compare.sweep import Sweep
 from dst_repro.compare.verdicts import evidence, margin, sample, verdict
-from dst_repro.stats import Summary
+from dst_repro.statistics.summary import Summary
 
 NOTES = {
     "wide-resnet-18": "printed as wide-resnet-18, in fact a ResNet-18",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from dst_repro.stats import Summary, summarise
+from dst_repro.statistics.summary import Summary, summarise
 
 HARMLESS = frozenset({"seed", "step_history", "threads"})  # fields that are no variant of the training
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import pandas as pd
 
-from dst_repro import published as printed
-from dst_repro.aggregate import Frames
 from dst_repro.compare.answering import Row, answering
 from dst_repro.compare.answers import answer, not_run
 from dst_repro.compare.cells import Cell, cells
 from dst_repro.compare.verdicts import VERDICTS, relative_margin
-from dst_repro.sparsest import with_sparsest
+from dst_repro.published import loader as printed
+from dst_repro.records.frames import Frames
+from dst_repro.records.sparsest import with_sparsest
 
 COLUMNS = {  # of the comparison frame -> type
     **dict.fromkeys(("paper", "item", "dataset", "model", "method"), "str"),

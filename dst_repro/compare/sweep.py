@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dst_repro.compare.cells import HARMLESS, Cell
-from dst_repro.matching import Matched, Point, match
-from dst_repro.stats import Summary, summarise
+from dst_repro.statistics.matching import Matched, Point, match
+from dst_repro.statistics.summary import Summary, summarise
 
 ALPHA = "method_params.alpha"
 READINGS = ("last", "best_on_test", "sparsest")

@@ -12,9 +12,9 @@ import json
 import math
 from typing import Any
 
-from dst_repro import published as printed
 from dst_repro.compare.cells import Cell
-from dst_repro.stats import Summary, match, summarise
+from dst_repro.published import loader as printed
+from dst_repro.statistics.summary import Summary, match, summarise
 
 VERDICTS = ("reproduced", "better", "worse", "denser", "sparser", "inconclusive", "not run")
 POINTS = {"digits": 0.3, "mnist": 0.3, "fashion-mnist": 0.3, "cifar10": 0.5}

@@ -12,8 +12,8 @@ import pandas as pd
 from dst_repro.compare.frame import COLUMNS, counts
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
-from dst_repro.published import decimals
-from dst_repro.templating import environment
+from dst_repro.published.loader import decimals
+from dst_repro.templates.loader import environment
 
 NUMERIC = [name for name, kind in COLUMNS.items() if kind != "str"]
 

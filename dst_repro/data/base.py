@@ -9,11 +9,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from dst_repro.config import RunConfig
 from dst_repro.data.augment import Augmentation
 from dst_repro.data.known import KNOWN_COPIES
 from dst_repro.data.parts import Images, Part
 from dst_repro.errors import ConfigError, DataError
+from dst_repro.plan.config import RunConfig
 from dst_repro.registry import datasets
 from dst_repro.seeding import generator
 

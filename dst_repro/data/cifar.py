@@ -19,8 +19,8 @@ from pydantic import Field
 from dst_repro.data.base import Images, Source
 from dst_repro.data.fetch import data_root, fetch
 from dst_repro.errors import ConfigError
+from dst_repro.machine.vision import torchvision_datasets
 from dst_repro.registry import Params, datasets
-from dst_repro.vision import torchvision_datasets
 
 Statistics = tuple[tuple[float, ...], tuple[float, ...]]
 

@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from dst_repro.data.augment import Augmentation, draw_resized_crop
 from dst_repro.data.fetch import data_root
 from dst_repro.errors import DataError, UserError
-from dst_repro.vision import torchvision_datasets, torchvision_transforms
+from dst_repro.machine.vision import torchvision_datasets, torchvision_transforms
 
 MARGIN = 256 / 224
 """How much larger than its central crop an image is made for evaluation."""

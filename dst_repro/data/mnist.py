@@ -9,8 +9,8 @@ import torch
 
 from dst_repro.data.base import Images, Source
 from dst_repro.data.fetch import fetch
+from dst_repro.machine.vision import torchvision_datasets
 from dst_repro.registry import Params, datasets
-from dst_repro.vision import torchvision_datasets
 
 
 class MNISTParams(Params):

@@ -17,8 +17,8 @@ from dst_repro.data.fetch import data_root
 from dst_repro.data.folder import workers
 from dst_repro.data.imagenet import MEAN, STD
 from dst_repro.errors import DataError
+from dst_repro.machine.vision import torchvision_datasets
 from dst_repro.registry import Params, datasets
-from dst_repro.vision import torchvision_datasets
 
 FOLDER = "tiny-imagenet-200"
 EDGE = 64

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 import torch
 from torch import Tensor, nn
 
-from dst_repro.compilation import LONG, Compiled
-from dst_repro.config import RunConfig
 from dst_repro.data.base import Data
+from dst_repro.machine.compilation import LONG, Compiled
+from dst_repro.plan.config import RunConfig
 from dst_repro.seeding import generator
 
 P = ParamSpec("P")

@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from dst_repro.errors import ConfigError
+from dst_repro.machine.vision import torchvision_models
 from dst_repro.models.base import Shape, WidthParams, image
 from dst_repro.registry import models
-from dst_repro.vision import torchvision_models
 
 STAGES = (  # expansion, kernel, stride, channels in, channels out, blocks: Table 1 of the paper
     (1, 3, 1, 32, 16, 1),

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from torch import nn
 
+from dst_repro.machine.vision import torchvision_models
 from dst_repro.models.base import Shape, WidthParams, image, scaled
 from dst_repro.registry import models
-from dst_repro.vision import torchvision_models
 
 
 def as_torch(network: nn.Module) -> None:

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
 from dst_repro.plots import style
 from dst_repro.plots.curves import COUNTS
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
-from dst_repro.stats import summarise
+from dst_repro.statistics.summary import summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, Selected, cells
 

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from dst_repro import published
-from dst_repro.aggregate import Frames
 from dst_repro.plots import style
+from dst_repro.published import loader as published
+from dst_repro.records.frames import Frames
+from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import plots
-from dst_repro.sparsest import with_sparsest
 from dst_repro.tables.cells import Beside, Cell, cells, plain
 
 EPOCHS = {"last": "last epoch", "best_on_validation": "best epoch on validation", "best_on_test": "best epoch on test",

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from dst_repro import published
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
 from dst_repro.plots import style
+from dst_repro.published import loader as published
+from dst_repro.records.frames import Frames
+from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import plots
-from dst_repro.sparsest import with_sparsest
-from dst_repro.stats import summarise
+from dst_repro.statistics.summary import summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Beside, Cell, cells
 

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from dst_repro import published
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
+from dst_repro.published import loader as published
+from dst_repro.records.frames import Frames
 from dst_repro.tables.cells import Beside, Cell, cells
 
 LABEL = "published"

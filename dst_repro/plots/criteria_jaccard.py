@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dst_repro.aggregate import Frames
 from dst_repro.plots import overlap, style
 from dst_repro.plots.curves import COUNTS
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Cell, Selected, cells
 

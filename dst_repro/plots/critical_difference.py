@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dst_repro.aggregate import Frames
 from dst_repro.plots import style
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.ranking import RankingParams, ranked
 

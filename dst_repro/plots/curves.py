@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from dst_repro.aggregate import Frames
+from dst_repro.records.frames import Frames
 from dst_repro.tables.cells import Cell, cells
 
 Where = Mapping[str, Sequence[Any]]

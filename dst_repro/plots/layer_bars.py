@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dst_repro.aggregate import Frames
 from dst_repro.plots import beside, style
 from dst_repro.plots.curves import layer_curves
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Beside
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dst_repro.aggregate import Frames
 from dst_repro.plots import layer_lines, style
 from dst_repro.plots.curves import layer_curves
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Selected
 

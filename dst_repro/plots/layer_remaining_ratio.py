@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from pydantic import Field
 
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError, did_you_mean
 from dst_repro.plots import beside, layer_lines, style
 from dst_repro.plots.curves import layer_curves
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Beside
 

@@ -15,8 +15,8 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 from pydantic import Field
 
-from dst_repro.aggregate import Frames
 from dst_repro.plots import style
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Cell, Selected, cells
 from dst_repro.tables.mask_health import NOT_RECORDED, layer_counts

@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
 from dst_repro.plots import overlap, style
 from dst_repro.plots.accuracy_grid import places
 from dst_repro.plots.curves import COUNTS
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, Selected, cells

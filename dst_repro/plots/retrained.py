@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dst_repro.aggregate import Frames
 from dst_repro.plots import style
+from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Selected
 from dst_repro.tables.retraining import retrained

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from dst_repro.aggregate import Frames
+from dst_repro.records.frames import Frames
 
 WIDTH = 7.0  # inches: the text width of a two-column paper
 FACET = ["dataset", "model"]

@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
-from dst_repro import published
-from dst_repro.aggregate import Frames
-from dst_repro.matching import Matched, Point, match
+from dst_repro.published import loader as published
+from dst_repro.records.frames import Frames
+from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import tables
-from dst_repro.sparsest import with_sparsest
-from dst_repro.stats import Summary, summarise
+from dst_repro.statistics.matching import Matched, Point, match
+from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.tables.cells import Beside, Cell, cells
 from dst_repro.tables.pivot import HEADINGS, Selection
 from dst_repro.tables.render import Table

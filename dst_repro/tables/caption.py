@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dst_repro.aggregate import Frames
-from dst_repro.grid import Item
+from dst_repro.plan.grid import Item
+from dst_repro.records.frames import Frames
 from dst_repro.tables.cells import Cell, cells, gaps, select
 
 SHOWN = 6

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
-from dst_repro import sparsest
-from dst_repro.aggregate import RUNS
-from dst_repro.config import PARENTS
 from dst_repro.errors import UserError, did_you_mean
+from dst_repro.plan.config import PARENTS
+from dst_repro.records import sparsest
+from dst_repro.records.frames import RUNS
 from dst_repro.registry import Params
 
 Where = dict[str, list[str | int | float | bool]]

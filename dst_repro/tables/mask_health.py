@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
+from dst_repro.records.frames import Frames
 from dst_repro.registry import tables
-from dst_repro.stats import summarise
+from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import Cell, Selected, cells
 from dst_repro.tables.pivot import text
 from dst_repro.tables.render import Table

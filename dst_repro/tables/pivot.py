@@ -8,11 +8,11 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import Field
 
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
+from dst_repro.records.frames import Frames
+from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import tables
-from dst_repro.sparsest import with_sparsest
-from dst_repro.stats import Summary, summarise
+from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.tables.cells import Cell, Selected, cells, gaps
 from dst_repro.tables.render import Table
 

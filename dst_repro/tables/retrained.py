@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from dst_repro.aggregate import Frames
 from dst_repro.errors import UserError
+from dst_repro.records.frames import Frames
 from dst_repro.registry import tables
-from dst_repro.stats import summarise
+from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import Selected, cells
 from dst_repro.tables.pivot import text
 from dst_repro.tables.render import Table

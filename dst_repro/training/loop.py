@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from dst_repro.config import RunConfig
 from dst_repro.data.base import Data, Part
 from dst_repro.errors import ConfigError
+from dst_repro.machine.precision import autocast
 from dst_repro.methods.base import Context, Given, Method
-from dst_repro.precision import autocast
-from dst_repro.record import Metrics, Selection
+from dst_repro.plan.config import RunConfig
+from dst_repro.records.record import Metrics, Selection
 from dst_repro.registry import methods, models
 from dst_repro.seeding import derive
 from dst_repro.training.history import History

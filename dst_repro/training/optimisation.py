@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from dst_repro.config import RunConfig
+from dst_repro.plan.config import RunConfig
 from dst_repro.training.eager import eager
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from dst_repro import record
-from dst_repro.config import RunConfig
-from dst_repro.record import DataUsed, LayerCount, Record
+from dst_repro.plan.config import RunConfig
+from dst_repro.records import record
+from dst_repro.records.record import DataUsed, LayerCount, Record
 from dst_repro.sparsity.health import effective
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.loop import Trainer

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from dst_repro import record
-from dst_repro.config import RunConfig
 from dst_repro.data.base import load
-from dst_repro.device import settle
 from dst_repro.errors import UserError
-from dst_repro.fingerprint import fingerprint
+from dst_repro.machine.device import settle
+from dst_repro.plan.config import RunConfig
+from dst_repro.plan.fingerprint import fingerprint
+from dst_repro.records import record
 from dst_repro.training.loop import Diverged, Trainer
 from dst_repro.training.run import Policy, train
 from dst_repro.training.state import about_state, begin, state_path, write_state

@@ -9,14 +9,15 @@ from typing import Literal
 
 import torch
 
-from dst_repro import environment, record
-from dst_repro.config import RunConfig
 from dst_repro.data.base import load
-from dst_repro.device import describe, settle
 from dst_repro.errors import UserError
 from dst_repro.files import write_json
-from dst_repro.fingerprint import fingerprint
-from dst_repro.record import DataUsed, Record
+from dst_repro.machine import environment
+from dst_repro.machine.device import describe, settle
+from dst_repro.plan.config import RunConfig
+from dst_repro.plan.fingerprint import fingerprint
+from dst_repro.records import record
+from dst_repro.records.record import DataUsed, Record
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Diverged, Trainer
 from dst_repro.training.outcome import outcome

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dst_repro.config import RunConfig
 from dst_repro.errors import UserError
 from dst_repro.files import write_with
 from dst_repro.methods.base import Given
+from dst_repro.plan.config import RunConfig
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.loop import Trainer
 

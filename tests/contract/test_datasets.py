@@ -9,9 +9,9 @@ from typing import get_args
 import pytest
 import torch
 
-from dst_repro.config import RunConfig
 from dst_repro.data.base import Source, load, source
 from dst_repro.errors import DataError
+from dst_repro.plan.config import RunConfig
 from dst_repro.registry import datasets
 from tests.conftest import RunFactory
 

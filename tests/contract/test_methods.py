@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from dst_repro import record
-from dst_repro.config import RunConfig
 from dst_repro.data.base import Data
+from dst_repro.plan.config import RunConfig
+from dst_repro.records import record
 from dst_repro.registry import Entry, drops, grows, methods
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Trainer

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dst_repro.catalogue import catalogue, check_params, look_up
-from dst_repro.config import PLUGGED
 from dst_repro.errors import ConfigError
+from dst_repro.plan.catalogue import catalogue, check_params, look_up
+from dst_repro.plan.config import PLUGGED
 from dst_repro.registry import ALL, Entry, Params, Registry
 
 ENTRIES = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dst_repro.device import settle
+from dst_repro.machine.device import settle
 from tests.conftest import GPU_TESTS_ON
 
 

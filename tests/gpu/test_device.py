@@ -11,15 +11,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from dst_repro.device import pick, settle
 from dst_repro.errors import UserError
-from dst_repro.precision import Precision
+from dst_repro.machine.device import pick, settle
+from dst_repro.machine.precision import Precision
 from dst_repro.training.run import train
 from tests.conftest import RunFactory
 
 pytestmark = pytest.mark.gpu
 
-HOLD = "import sys; from dst_repro.device import pick; print(pick(), flush=True); sys.stdin.read()"
+HOLD = "import sys; from dst_repro.machine.device import pick; print(pick(), flush=True); sys.stdin.read()"
 
 
 def settled(precision: Precision) -> torch.device:

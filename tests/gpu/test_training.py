@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from dst_repro import record
-from dst_repro.config import RunConfig
 from dst_repro.data.base import load
-from dst_repro.device import describe
+from dst_repro.machine.device import describe
+from dst_repro.plan.config import RunConfig
+from dst_repro.records import record
 from dst_repro.registry import methods
 from dst_repro.training.loop import Trainer
 from dst_repro.training.parents import provide_states

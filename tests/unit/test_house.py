@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.version import Version
 
 from dst_repro import __version__, cli
-from dst_repro.grid import load_suite
+from dst_repro.plan.grid import load_suite
 
 ROOT = Path(__file__).parents[2]
 PINS = {
@@ -97,7 +97,7 @@ def test_the_quickstart_is_as_large_as_the_readme_says(monkeypatch: pytest.Monke
 
 
 def test_planning_does_not_import_torch() -> None:
-    code = "import sys, dst_repro.grid as g; from pathlib import Path; g.load_suite(Path('config/config.yaml'))"
+    code = "import sys, dst_repro.plan.grid as g; from pathlib import Path; g.load_suite(Path('config/config.yaml'))"
     check = f"{code}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)  # fills the cache of the catalogue
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0

@@ -10,8 +10,9 @@ import shutil
 import pandas as pd
 import pytest
 
-from dst_repro import aggregate, draw
-from dst_repro.grid import load_suite
+from dst_repro.cli import drawing
+from dst_repro.plan.grid import load_suite
+from dst_repro.records.frames import read
 from tests.workflow.conftest import EXPERIMENT, ROOT, Project
 
 
@@ -111,9 +112,9 @@ def test_committed_campaigns_are_redrawn_without_training(project: Project, name
     assert not {"train", "train_1", "data"} & set(project.planned("figures", "--configfile", config))
     project.snakemake(f"results/{name}/runs.parquet", "--configfile", config)
     assert project.records() == before
-    frames = aggregate.read(project.path(f"results/{name}"))
+    frames = read(project.path(f"results/{name}"))
     for file, item in suite.files("figure").items():  # here, since a job for each figure takes minutes
-        draw.item(frames, suite.items[item], project.path(f"figures/{name}"), file)
+        drawing.item(frames, suite.items[item], project.path(f"figures/{name}"), file)
         ours, kept = (pd.read_csv(root / f"figures/{name}/{file}.csv") for root in (project.folder, ROOT))
         pd.testing.assert_frame_equal(ours, kept, rtol=1e-9)
         assert project.path(f"figures/{name}/{file}.svg").stat().st_size > 0

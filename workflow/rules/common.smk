@@ -7,9 +7,9 @@ from pathlib import Path
 
 from dst_repro.errors import UserError
 from dst_repro.files import read_yaml
-from dst_repro.fingerprint import fingerprint
-from dst_repro.grid import plan
-from dst_repro.lease import offered
+from dst_repro.plan.fingerprint import fingerprint
+from dst_repro.plan.grid import plan
+from dst_repro.machine.lease import offered
 
 SOURCE = (
     ", ".join(map(os.path.relpath, workflow.overwrite_configfiles))

@@ -1,0 +1,5 @@
+"""The command line."""
+
+from dst_repro.cli.parser import main
+
+__all__ = ["main"]

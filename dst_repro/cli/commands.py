@@ -1,0 +1,205 @@
+"""What each command does. Snakemake's rules call them, and so can a person."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dst_repro.errors import ConfigError, did_you_mean
+from dst_repro.files import write_json, write_text
+
+if TYPE_CHECKING:
+    from dst_repro.plan.config import RunConfig
+    from dst_repro.plan.grid import Suite
+
+# Commands import what they need when they run: `list` must not wait for torch, nor `train` for matplotlib.
+
+
+def _suite(args: argparse.Namespace) -> Suite:
+    """--suite is a config file or, as the rules pass it, the loaded configuration as JSON."""
+    from dst_repro.plan.grid import load_suite, plan
+
+    if args.suite.startswith("{"):
+        return plan(json.loads(args.suite), args.source)
+    return load_suite(Path(args.suite))
+
+
+def _folders(suite: Suite) -> tuple[Path, Path]:
+    """results/<suite> and figures/<suite>"""
+    return Path(suite.file.results_dir, suite.file.suite), Path(suite.file.figures_dir, suite.file.suite)
+
+
+@contextlib.contextmanager
+def _importing() -> Iterator[None]:
+    """No search for garbage while thousands of modules load, nor among them ever after: a third of torch's start."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def train(args: argparse.Namespace) -> int:
+    with _importing():
+        from dst_repro.machine.device import pick
+        from dst_repro.plan.config import RunConfig
+        from dst_repro.training.parents import lock, provide_states
+        from dst_repro.training.run import needed, train_missing
+
+    results = Path(args.results)
+    runs = [RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text) for text in args.run]
+    missing = [run for run in runs if needed(run, results, args.on_source_change)]
+    if missing:
+        pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
+    for run in missing:
+        provide_states(run, results, args.on_source_change)
+        with lock(results, run.id):  # two calls in one folder: the second waits, and finds the record
+            train_missing([run], results, args.on_source_change, args.keep_state)
+    return 0
+
+
+def _run(suite: Suite, run_id: str) -> RunConfig:
+    if run_id not in suite.runs:
+        raise ConfigError(f"no run '{run_id}' in this suite{did_you_mean(run_id, suite.runs)}", suite.file.suite)
+    return suite.runs[run_id]
+
+
+def data(args: argparse.Namespace) -> int:
+    from dst_repro.data.base import source
+
+    found = source(args.name, {})
+    parts = {"train": found.train, "test": found.test}
+    write_json(
+        Path(args.out),
+        {
+            "name": found.name,
+            "note": found.note,
+            "images": {name: len(part) for name, part in parts.items()},
+            "sha256": {name: part.sha256() for name, part in parts.items()},
+        },
+    )
+    return 0
+
+
+def aggregate(args: argparse.Namespace) -> int:
+    from dst_repro.records import frames
+
+    suite = _suite(args)
+    frames.write(frames.aggregate(suite, Path(suite.file.results_dir)), _folders(suite)[0])
+    return 0
+
+
+def item(args: argparse.Namespace) -> int:
+    from dst_repro.cli import drawing
+    from dst_repro.records import frames
+
+    suite = _suite(args)
+    if args.item not in suite.items:
+        raise ConfigError(
+            f"no item '{args.item}' in this suite{did_you_mean(args.item, suite.items)}", suite.file.suite
+        )
+    chosen = suite.items[args.item]
+    results, figures = _folders(suite)
+    folder = figures if chosen.kind == "figure" else results
+    drawing.item(frames.read(results), chosen, folder, args.item.replace("/", "-"))
+    return 0
+
+
+def compare(args: argparse.Namespace) -> int:
+    from dst_repro import compare as comparing
+    from dst_repro.records import frames
+
+    results, _ = _folders(_suite(args))
+    comparing.write(comparing.comparison(frames.read(results)), results)
+    return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    from dst_repro import compare as comparing
+    from dst_repro.records import frames
+    from dst_repro.report import page
+
+    suite = _suite(args)
+    results, figures = _folders(suite)
+    text = page.render(suite, frames.read(results), comparing.read(results), results, figures)
+    write_text(results / "report.html", text)
+    return 0
+
+
+def summary(args: argparse.Namespace) -> int:
+    from dst_repro.records import frames
+    from dst_repro.report import terminal
+
+    suite = _suite(args)
+    print(terminal.text(frames.read(_folders(suite)[0]), Path(suite.file.results_dir) / "report.html"))
+    return 0
+
+
+def list_(args: argparse.Namespace) -> int:
+    from dst_repro.cli import listing
+
+    if args.cost:
+        from dst_repro.records import cost
+
+        lines = [*listing.contents(_suite(args)), *cost.table(_suite(args))]
+    else:
+        lines = [*listing.plug_ins(), *listing.contents(_suite(args))]
+    for line in lines:
+        print(line)
+    return 0
+
+
+def queue(args: argparse.Namespace) -> int:
+    from dst_repro.training.queue import Queue, seconds_left
+
+    suite = _suite(args)
+    seconds = seconds_left(args.hours, args.until)
+    work = Queue(suite, Path(args.results or suite.file.results_dir), lambda line: print(line, flush=True))
+    ended = work.work(seconds, args.jobs)
+    print(f"{suite.file.suite}: {', '.join(f'{n} {name}' for name, n in ended.items()) or 'nothing to train'}")
+    return 0
+
+
+def explain(args: argparse.Namespace) -> int:
+    from dst_repro.cli import listing
+
+    suite = _suite(args)
+    for line in listing.explain(suite, _run(suite, args.run)):
+        print(line)
+    return 0
+
+
+def status(args: argparse.Namespace) -> int:
+    from dst_repro.cli import listing
+
+    suite = _suite(args)
+    if args.retry:
+        for run in listing.retry(suite):
+            print(f"{run}  removed")
+    lines, counts = listing.status(suite)
+    print("\n".join(lines))
+    return 1 if args.strict and (counts["failed"] or counts["missing"]) else 0
+
+
+def confirm(args: argparse.Namespace) -> int:
+    from dst_repro.training import confirm as confirming
+
+    suite = _suite(args)
+    results = Path(suite.file.results_dir)
+    equal = confirming.confirm(suite, results, lambda line: print(line, flush=True), args.epochs)
+    return 0 if equal else 1
+
+
+def schema(args: argparse.Namespace) -> int:
+    from dst_repro.plan import grid
+
+    for name, model in (("suite", grid.SuiteFile), ("experiment", grid.Experiment), ("paper", grid.Paper)):
+        text = json.dumps(model.model_json_schema(), indent=2, sort_keys=True) + "\n"
+        write_text(Path(args.out) / f"{name}.schema.json", text)
+    return 0

@@ -1,0 +1,107 @@
+"""What there is and where it stands, as text: plug-ins, suites, runs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from dst_repro.plan.catalogue import catalogue
+from dst_repro.plan.config import RunConfig
+from dst_repro.plan.fingerprint import fingerprint
+from dst_repro.plan.grid import Suite
+from dst_repro.records import record
+from dst_repro.records.record import Record
+
+
+def plug_ins() -> Iterator[str]:
+    """Every method, model, data set, table and plot, with its parameters and their defaults."""
+    for kind, entries in catalogue().items():
+        yield f"{kind}s"
+        for slug, entry in entries.items():
+            params = entry["schema"].get("properties", {})
+            shown = ", ".join(f"{n}={json.dumps(p['default'])}" if "default" in p else n for n, p in params.items())
+            yield f"  {slug:<24}{entry['title']}" + (f"\n  {'':<24}{shown}" if shown else "")
+        yield ""
+
+
+def contents(suite: Suite) -> Iterator[str]:
+    """What a suite selects."""
+    yield f"suite {suite.file.suite}: {suite.file.title}"
+    yield f"  {len(suite.runs)} runs in {len(suite.cells)} cells"
+    for slug, experiment in suite.experiments.items():
+        reduced = f" [reduced: {experiment.reduced}]" if experiment.reduced else ""
+        yield f"  experiment {slug:<22}{len(suite.members[slug]):>5} runs  {experiment.title}{reduced}"
+    for key, item in suite.items.items():
+        yield f"  {item.kind:<7}{key:<36}{item.title}"
+
+
+def _standing(run: RunConfig, found: Record | None) -> str:
+    if found is None:
+        return "missing"
+    return found.status + (" (stale)" if found.fingerprint != fingerprint(run) else "")
+
+
+def status(suite: Suite) -> tuple[list[str], Counter[str]]:
+    """(lines, how many runs have each status). Finished runs of today's source are counted, the others named."""
+    results = Path(suite.file.results_dir)
+    lines, counts = [], Counter[str]()
+    for run in suite.runs.values():
+        found = record.read(results, run.id)
+        counts[found.status if found else "missing"] += 1
+        standing = _standing(run, found)
+        if standing != "finished":
+            commit = record.runtime(results, run.id).get("commit")
+            trained = f", trained at commit {commit}" if "stale" in standing and commit else ""
+            reason = f": {found.reason}" if found and found.reason else ""
+            lines.append(f"{run.id}  {standing}{trained}{reason}")
+    total = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
+    return [*lines, f"{suite.file.suite}: {total}"], counts
+
+
+def retry(suite: Suite) -> list[str]:
+    """Remove the records of failed runs, so that the next call trains them again; return their ids."""
+    results = Path(suite.file.results_dir)
+    failed = [run for run in suite.runs if (found := record.read(results, run)) and found.status == "failed"]
+    for run in failed:
+        shutil.rmtree(record.folder(results, run))
+    return failed
+
+
+def explain(suite: Suite, run: RunConfig) -> Iterator[str]:
+    """One run: where it is used, every setting, what came of it, and its files."""
+    results = Path(suite.file.results_dir)
+    found = record.read(results, run.id)
+    yield f"{run.id}: {_standing(run, found)}"
+    members = suite.experiments_of[run.id]
+    yield f"experiments: {', '.join(members)}"
+    items = [key for key, item in suite.items.items() if not set(members).isdisjoint(item.experiments)]
+    yield f"used in:     {', '.join(items) or 'no item'}"
+    for key, value in run.full().items():
+        mark = "*" if key in run.nondefault else " "
+        yield f"  {mark} {key:<18}{json.dumps(value)}"
+    if found and found.metrics:
+        for name, metrics in found.metrics:
+            if metrics is None:
+                yield f"{name:<20}none"
+            else:
+                yield (
+                    f"{name:<20}epoch {metrics.epoch}, test accuracy {100 * metrics.test_accuracy:.2f} %, "
+                    f"density {100 * metrics.density:.2f} %"
+                )
+    if found and found.layers:
+        yield from _layers(found)
+    yield f"files:       {record.folder(results, run.id)}"
+
+
+def _layers(found: Record) -> Iterator[str]:
+    """How many weights each layer has kept, how many of them lie on a path, and where none does."""
+    for layer in found.layers:
+        kept = f"{layer.kept:>10} of {layer.numel:>10} kept ({100 * layer.kept / layer.numel:.2f} %)"
+        on_path = layer.effective
+        known = "" if on_path is None else f", {on_path:>10} effective ({100 * on_path / layer.numel:.2f} %)"
+        yield f"  {layer.name:<20}{kept}{known}"
+    collapsed = found.collapsed
+    yield f"collapsed:   {'not recorded' if collapsed is None else ', '.join(collapsed) or 'no layer'}"

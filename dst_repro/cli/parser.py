@@ -1,0 +1,73 @@
+"""The command line: every command says what it needs with --help."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from dst_repro.cli import commands
+from dst_repro.errors import UserError
+
+Run = Callable[[argparse.Namespace], int]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="dst_repro", description=__doc__)
+    sub_commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Run, text: str, suite: bool = True) -> argparse.ArgumentParser:
+        sub = sub_commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(run_command=run)
+        if suite:
+            sub.add_argument("--suite", default="config/config.yaml", help="config file of the suite [%(default)s]")
+            sub.add_argument("--source", default="--suite", help=argparse.SUPPRESS)
+        return sub
+
+    sub = command("train", commands.train, "train runs that have no record yet")
+    sub.add_argument("run", nargs="+", help="id of a run of the suite, or its configuration as JSON")
+    sub.add_argument("--results", default="results")
+    sub.add_argument("--on-source-change", choices=("keep", "retrain"), default="keep")
+    sub.add_argument("--keep-state", action="store_true", help="keep the final network for runs that start from it")
+    sub = command("data", commands.data, "find, verify or download a data set", suite=False)
+    sub.add_argument("name")
+    sub.add_argument("out", help="where to write what was found, as JSON")
+    command("aggregate", commands.aggregate, "all records of a suite into runs.parquet and history.parquet")
+    for name in ("table", "figure"):
+        sub = command(name, commands.item, f"write one {name} of the suite, in every format")
+        sub.add_argument("item", metavar="PAPER/ITEM")
+    command("compare", commands.compare, "our numbers beside the published ones")
+    command("report", commands.report, "the suite as one HTML page")
+    command("summary", commands.summary, "the results of the suite as a short text")
+    sub = command("list", commands.list_, "every method, model, data set, table and plot, and what the suite selects")
+    sub.add_argument("--cost", action="store_true", help="what the suite selects, and the hours that it will take")
+    sub = command("queue", commands.queue, "train the missing runs of a suite until the time is up", suite=False)
+    sub.add_argument("suite", help="config file of the suite")
+    sub.add_argument("--hours", type=float, help="for how long to train")
+    sub.add_argument("--until", metavar="TIME", help="until when, local time: 2026-01-31T18:00")
+    sub.add_argument("--jobs", type=int, default=1, help="runs at a time [%(default)s]")
+    sub.add_argument("--results", help="folder of the records, if it is not the suite's")
+    sub = command("explain", commands.explain, "one run: its settings, its outcome, where it is used")
+    sub.add_argument("run", help="id of a run of the suite")
+    sub = command("status", commands.status, "which runs of the suite are missing, failed, diverged or stale")
+    sub.add_argument("--strict", action="store_true", help="leave with 1 if a run failed or is missing")
+    sub.add_argument("--retry", action="store_true", help="remove the records of failed runs")
+    sub = command(
+        "confirm", commands.confirm, "train stale runs again: if they come out equal to the bit, they are stale no more"
+    )
+    sub.add_argument("--epochs", type=int, help="look at the first so many epochs alone, and mark nothing")
+    sub = command("schema", commands.schema, "write the JSON schemas of the config files", suite=False)
+    sub.add_argument("--out", default="workflow/schemas")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    args = _parser().parse_args(arguments)
+    try:
+        status: int = args.run_command(args)
+        return status
+    except UserError as error:
+        print(f"dst_repro: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        return 0

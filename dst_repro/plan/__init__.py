@@ -1,0 +1,1 @@
+"""From YAML to runs. Nothing here imports torch."""

@@ -1,0 +1,104 @@
+"""What the registries hold, as data: slugs, parameter schemas and planning facts, without importing torch.
+
+Planning thousands of runs must not wait for torch. The catalogue is read from a cache whose key is the source of
+every plug-in; only when a plug-in has changed are the modules imported to describe them again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from dst_repro import registry
+from dst_repro.errors import ConfigError, did_you_mean
+from dst_repro.files import cache_folder, write_text
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def _key() -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _describe() -> dict[str, Any]:
+    return {
+        kind: {
+            slug: {
+                "module": e.module,
+                "title": e.title,
+                "schema": e.params.model_json_schema(),
+                "facts": e.facts,
+            }
+            for slug, e in sorted(r.discover().items())
+        }
+        for kind, r in registry.ALL.items()
+    }
+
+
+@functools.cache
+def catalogue() -> dict[str, Any]:
+    """{kind: {slug: {module, title, schema, facts}}}, from the cache where the source is unchanged."""
+    path = cache_folder() / f"catalogue-{_key()}.json"
+    try:
+        loaded: dict[str, Any] = json.loads(path.read_text())
+        return loaded
+    except (OSError, ValueError):
+        pass
+    described = _describe()
+    with contextlib.suppress(OSError):  # a read-only home costs a slower start, nothing else
+        write_text(path, json.dumps(described))
+    return described
+
+
+def look_up(kind: str, slug: str) -> dict[str, Any]:
+    """The description of one plug-in; `ConfigError` names the near misses."""
+    known = catalogue()[kind]
+    if slug not in known:
+        raise ConfigError(f"unknown {kind} '{slug}'{did_you_mean(slug, known)}", kind)
+    found: dict[str, Any] = known[slug]
+    return found
+
+
+@functools.cache
+def _validator(kind: str, slug: str) -> jsonschema.protocols.Validator:
+    return jsonschema.Draft202012Validator(look_up(kind, slug)["schema"])
+
+
+def check_params(kind: str, slug: str, params: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """The parameters that differ from their default, numbers in the type the schema asks for.
+
+    Raises `ConfigError` with `key.name` for an unknown name, a missing one, or a value outside the schema.
+    """
+    properties: dict[str, Any] = look_up(kind, slug)["schema"].get("properties", {})
+    for name in params:
+        if name not in properties:
+            hint = did_you_mean(name, properties) if properties else f"; {kind} '{slug}' takes no parameters"
+            raise ConfigError(f"unknown key{hint}", f"{key}.{name}")
+    for error in _validator(kind, slug).iter_errors(dict(params)):
+        raise ConfigError(f"{error.message} ({kind} '{slug}')", ".".join([key, *map(str, error.absolute_path)]))
+    checked = {name: _as_number(value, properties[name]) for name, value in params.items()}
+    return {n: v for n, v in checked.items() if "default" not in properties[n] or v != properties[n]["default"]}
+
+
+def defaults(kind: str, slug: str) -> dict[str, Any]:
+    properties = look_up(kind, slug)["schema"].get("properties", {})
+    return {name: spec["default"] for name, spec in properties.items() if "default" in spec}
+
+
+def _as_number(value: Any, schema: Mapping[str, Any]) -> Any:
+    """2 becomes 2.0 where only a float is allowed, so that one setting has one spelling and one id."""
+    types = {schema.get("type"), *(s.get("type") for s in schema.get("anyOf", []))}
+    if type(value) is int and "number" in types and "integer" not in types:
+        return float(value)
+    return value

@@ -1,0 +1,126 @@
+"""A hash of the source that can change a run's numbers: the loop, its method, model, data set, and what they import."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import io
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from dst_repro.plan.catalogue import look_up
+from dst_repro.plan.config import PLUGGED, RunConfig
+
+ROOT = Path(__file__).parents[2]
+LOOP = "dst_repro.training.run"
+
+INERT = frozenset(
+    f"dst_repro.{name}"
+    for name in (
+        "plan.catalogue",
+        "plan.config",
+        "data.known",
+        "machine.environment",
+        "errors",
+        "files",
+        "plan.fingerprint",
+        "machine.lease",
+        "records.record",
+        "registry",
+        "sparsity.health",
+        "training.checkpoint",
+        "training.progress",
+    )
+)
+"""Modules that find, check, describe or store. The settings that pass through them stand in the run's configuration,
+and the data's hash in its record."""
+
+
+def _path(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
+
+
+@functools.cache
+def _imports(module: str) -> frozenset[str]:
+    """Modules of this package that `module` imports anywhere in its text."""
+    path = _path(module)
+    if path is None:
+        return frozenset()
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = _origin(module, path, node)
+            found |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
+    return frozenset(name for name in found if name.startswith("dst_repro.") and _path(name))
+
+
+def _origin(module: str, path: Path, node: ast.ImportFrom) -> str:
+    """The absolute name of what a `from ... import` imports from."""
+    if node.level == 0:
+        return node.module or ""
+    parts = module.split(".")
+    up = node.level - (path.name == "__init__.py")  # one dot in a package is the package itself
+    return ".".join([*parts[: len(parts) - up], *([node.module] if node.module else [])])
+
+
+def _packages(module: str) -> list[str]:
+    """The packages that a module lies in: importing it runs them first."""
+    parts = module.split(".")
+    return [".".join(parts[:n]) for n in range(2, len(parts))]
+
+
+def closure(*modules: str) -> set[str]:
+    """`modules` and everything of this package that they import, inert modules left out."""
+    seen: set[str] = set()
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module not in seen and module not in INERT:
+            seen.add(module)
+            todo += [*_imports(module), *_packages(module)]
+    return seen
+
+
+def _docstrings(source: str) -> Iterator[tuple[int, int]]:
+    """(first line, last line) of every string that stands alone as a statement."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.end_lineno or node.lineno
+
+
+def essence(source: str) -> str:
+    """Source text without comments, docstrings, blank lines and trailing space: what the interpreter goes by.
+
+    Text, not a syntax tree: a dump of the tree differs between Python versions.
+    """
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for first, last in _docstrings(source):
+        lines[first - 1 : last] = [""] * (last - first + 1)
+    return "\n".join(line.rstrip() for line in lines if line.strip())
+
+
+@functools.cache
+def _module_hash(module: str) -> str:
+    path = _path(module)
+    return hashlib.sha256(essence(path.read_text()).encode()).hexdigest() if path else ""
+
+
+@functools.cache
+def _fingerprint(roots: tuple[str, ...]) -> str:
+    text = "\n".join(f"{module} {_module_hash(module)}" for module in sorted(closure(*roots)))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def fingerprint(run: RunConfig) -> str:
+    """16 hex digits that change exactly when source that this run, or one it starts from, uses changes."""
+    chain = [run, *run.ancestors]
+    return _fingerprint((LOOP, *(look_up(kind, getattr(r, kind))["module"] for r in chain for kind in PLUGGED)))

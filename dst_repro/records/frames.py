@@ -1,0 +1,186 @@
+"""Many records into two frames, which tables, figures and the comparison read.
+
+`runs.parquet` has one row for every planned run, also for those that failed or were not trained; `history.parquet` has
+the long history of all of them (id, step, epoch, layer, name, value).
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+import pyarrow
+import pyarrow.parquet as pq
+
+from dst_repro.errors import UserError
+from dst_repro.files import write_with
+from dst_repro.plan.config import PARENTS, RunConfig
+from dst_repro.plan.fingerprint import fingerprint
+from dst_repro.plan.grid import Suite
+from dst_repro.records import record
+from dst_repro.records.record import Metrics
+
+SELECTIONS = ("last", "best_on_validation", "best_on_test")
+STATUSES = ("finished", "diverged", "failed", "missing")
+
+_share = pa.Check.in_range(0, 1)
+
+RUNS = pa.DataFrameSchema(
+    {
+        "id": pa.Column(str, unique=True),
+        "cell": pa.Column(str),
+        "experiments": pa.Column(object),  # list of slugs
+        "protocol": pa.Column(object),  # list of papers whose protocol the run follows
+        "reduced": pa.Column(str, nullable=True),  # what was reduced, where an experiment says so
+        "status": pa.Column(str, pa.Check.isin(STATUSES)),
+        "reason": pa.Column(str, nullable=True),
+        "stale": pa.Column(bool),  # trained by other source than today's
+        "trained_at": pa.Column(str, nullable=True),  # commit
+        "mask_of": pa.Column(str, nullable=True),  # id of the run that `mask_from` names
+        "config": pa.Column(str),  # canonical JSON, fields that differ from their default
+        "note": pa.Column(str, nullable=True),  # of the copy of the data set
+        "parameters": pa.Column(float, nullable=True),
+        "numel": pa.Column(float, nullable=True),  # maskable weights
+        "kept": pa.Column(float, nullable=True),
+        "effective": pa.Column(float, nullable=True),  # kept weights on a path; null where they were not counted
+        "collapsed": pa.Column(float, nullable=True),  # layers without any such weight; null likewise
+        "layers": pa.Column(str, nullable=True),  # JSON: [{name, shape, numel, kept, effective}]
+        "wall_seconds": pa.Column(float, nullable=True),
+        "seconds_in_steps": pa.Column(float, nullable=True),
+        "dataset": pa.Column(str),
+        "model": pa.Column(str),
+        "method": pa.Column(str),
+        "density": pa.Column(float, _share, nullable=True),  # the target; null for methods without one
+        "seed": pa.Column(int, pa.Check.ge(0)),
+        **{f"{s}.{m}": pa.Column(float, _share, nullable=True)
+           for s in SELECTIONS for m in ("density", "test_accuracy", "validation_accuracy")},
+        **{f"{s}.{m}": pa.Column(float, nullable=True)
+           for s in SELECTIONS for m in ("epoch", "train_loss", "test_loss")},
+    },
+    coerce=True,
+    strict=False,  # beside these stand the other fields of RunConfig, parameters as `method_params.alpha`
+)  # fmt: skip
+
+GRANDPARENTS = tuple(f"{a}.{b}" for a in PARENTS for b in PARENTS)  # a chain of many rounds would fill the frame
+
+WORD = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # a few words in millions of rows
+HISTORY = pyarrow.schema(
+    [
+        pyarrow.field("id", WORD, nullable=False),
+        pyarrow.field("step", pyarrow.int64(), nullable=False),
+        pyarrow.field("epoch", pyarrow.int64(), nullable=False),
+        pyarrow.field("layer", WORD, nullable=False),
+        pyarrow.field("name", WORD, nullable=False),
+        pyarrow.field("value", pyarrow.float64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What the analysis reads: `runs` (one row a run) and `history` (long)."""
+
+    runs: pd.DataFrame
+    history: pd.DataFrame
+
+    def of(self, experiments: list[str]) -> Frames:
+        """Only the runs that belong to one of the experiments."""
+        wanted = set(experiments)
+        runs = self.runs[self.runs["experiments"].map(lambda names: not wanted.isdisjoint(names))]
+        history = self.history[self.history["id"].isin(runs["id"])]
+        history = history.astype(dict.fromkeys(("id", "layer", "name"), "str"))  # from categories, see HISTORY
+        return Frames(runs.reset_index(drop=True), history.reset_index(drop=True))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, json.dumps(value) if isinstance(value, list) else value
+
+
+def _metrics(name: str, metrics: Metrics | None) -> dict[str, Any]:
+    fields = Metrics.model_fields if metrics is None else metrics.model_dump()
+    return {f"{name}.{key}": None if metrics is None else fields[key] for key in fields}
+
+
+def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
+    experiments = suite.experiments_of[run.id]
+    found = record.read(results, run.id)
+    runtime = record.runtime(results, run.id)
+    layers = found.layers if found else ()
+    reduced = [r for slug in experiments if (r := suite.experiments[slug].reduced)]
+    row: dict[str, Any] = {
+        "id": run.id,
+        "cell": run.cell,
+        "experiments": experiments,
+        "protocol": sorted({p for slug in experiments if (p := suite.experiments[slug].protocol)}),
+        "reduced": "; ".join(dict.fromkeys(reduced)) or None,
+        "status": found.status if found else "missing",
+        "reason": found.reason if found else "not trained",
+        "stale": bool(found and found.fingerprint != fingerprint(run)),
+        "trained_at": runtime.get("commit"),
+        "mask_of": run.parents["mask_from"].id if "mask_from" in run.parents else None,
+        "config": run.json_text(),
+        "note": found.data.note if found and found.data else None,
+        "parameters": found.parameters if found else None,
+        "numel": sum(layer.numel for layer in layers) if layers else None,
+        "kept": sum(layer.kept for layer in layers) if layers else None,
+        "effective": found.effective if found else None,
+        "collapsed": len(found.collapsed) if found and found.collapsed is not None else None,
+        "layers": json.dumps([layer.model_dump(mode="json") for layer in layers]) if layers else None,
+        "wall_seconds": runtime.get("wall_seconds"),
+        "seconds_in_steps": runtime.get("seconds_in_steps"),
+    }
+    for name in SELECTIONS:
+        row |= _metrics(name, getattr(found.metrics, name) if found and found.metrics else None)
+    fields = dict(_flat(run.full()))
+    return row | {name: value for name, value in fields.items() if not name.startswith(GRANDPARENTS)}
+
+
+def _histories(ids: list[str], results: Path) -> Iterator[pyarrow.Table]:
+    for run_id in ids:
+        path = record.folder(results, run_id) / "history.parquet"
+        if path.is_file():
+            table = pq.read_table(path)
+            yield table.add_column(0, "id", pyarrow.array([run_id] * len(table), pyarrow.string())).cast(HISTORY)
+
+
+def aggregate(suite: Suite, results: Path) -> Frames:
+    """The frames of a suite, checked against their schema. Raises `UserError` naming the column that breaks it."""
+    runs = pd.DataFrame([_row(run, suite, results) for run in suite.runs.values()])
+    for column in RUNS.columns:  # a column of nothing but None has no type of its own
+        if runs[column].isna().all():
+            runs[column] = runs[column].astype("float64" if str(RUNS.columns[column].dtype) == "float64" else object)
+    for column in runs.columns.difference(list(RUNS.columns)):  # a parameter that is a number here and a word there
+        if runs[column].map(type).isin((str,)).any():
+            runs[column] = runs[column].map(lambda value: None if value is None or value != value else str(value))
+    try:
+        runs = RUNS.validate(runs, lazy=False)
+    except pa.errors.SchemaError as error:
+        raise UserError(f"{results}: the records break the schema: {str(error).splitlines()[0]}") from None
+    tables = list(_histories(list(suite.runs), results))
+    history = pyarrow.concat_tables(tables) if tables else HISTORY.empty_table()
+    return Frames(runs, history.unify_dictionaries().to_pandas())
+
+
+def write(frames: Frames, folder: Path) -> None:
+    """`runs.parquet` and `history.parquet` in `folder`."""
+    for name, frame in (("runs", frames.runs), ("history", frames.history)):
+        table = pyarrow.Table.from_pandas(frame, preserve_index=False)
+        write_with(folder / f"{name}.parquet", functools.partial(pq.write_table, table, compression="zstd"))
+
+
+def read(folder: Path) -> Frames:
+    """What `write` wrote."""
+    try:
+        return Frames(*(pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "history")))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file; run `python -m dst_repro aggregate` first") from None

@@ -1,0 +1,393 @@
+"""The verdicts, on frames made by hand. Intervals are worked out from t tables in the comments."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from dst_repro import compare
+from dst_repro.errors import UserError
+from dst_repro.published import loader as published
+from dst_repro.records.frames import SELECTIONS, Frames
+
+# mean 98.1, squared deviations .0016 + .0004 + 0 + .0004 + .0016 = .004, sd sqrt(.004 / 4) = .03162, sem .014142;
+# t(4) is 2.1318 for 90 % and 2.7764 for 95 %: intervals 98.1 +- .03015 and 98.1 +- .03926
+FIVE = (98.06, 98.08, 98.10, 98.12, 98.14)
+NO_HISTORY = pd.DataFrame(columns=["id", "step", "epoch", "layer", "name", "value"])
+
+
+def run(seed: int = 0, accuracy: float | None = 98.1, **fields: Any) -> dict[str, Any]:
+    """A row of `Frames.runs`: DST with alpha 5e-4 on MNIST under its own protocol; accuracy and reached in percent."""
+    reached, best = fields.pop("reached", 7.87), fields.pop("best_on_test", accuracy)
+    row: dict[str, Any] = {
+        "dataset": "mnist", "model": "lenet-300-100", "method": "dst", "density": math.nan, "validation": 0.0,
+        "epochs": 20, "learning_rate": 0.01, "method_params.alpha": 5e-4, "protocol": ["dst"], "reduced": None,
+        "status": "finished", "stale": False, "trained_at": None, "seed": seed, "layers": None, "config": "{}",
+        "method_params.distribution": None,
+    } | fields  # fmt: skip
+    setting = [row[k] for k in ("dataset", "model", "method", "density", "method_params.alpha", "config")]
+    row.setdefault("cell", "-".join(map(str, setting)))
+    row["id"] = f"{row['cell']}-s{seed}"
+    for selection in SELECTIONS:
+        done = row["status"] == "finished" and accuracy is not None
+        seen = best if selection == "best_on_test" else accuracy
+        there = done and (selection != "best_on_validation" or row["validation"] > 0)
+        row |= {
+            f"{selection}.test_accuracy": seen / 100 if there and seen is not None else math.nan,
+            f"{selection}.density": reached / 100 if there else math.nan,
+        }
+    return row
+
+
+def number(**fields: Any) -> pd.DataFrame:
+    """One published number: DST's text, 98.12 % with alpha 5e-4 after 20 epochs."""
+    row: dict[str, Any] = {
+        "paper": "dst", "item": "text", "dataset": "mnist", "model": "lenet-300-100", "method": "dst",
+        "density_percent": 7.87, "metric": "top1", "value": 98.12, "spread": math.nan, "spread_kind": "",
+        "n_seeds": None, "status": "read", "setting": "alpha=5e-4;epochs=20", "note": "", "reprint_of": "",
+    } | fields  # fmt: skip
+    return pd.DataFrame([row | {"settings": published.parse_setting(row["setting"])}])
+
+
+def ask(runs: list[dict[str, Any]], **fields: Any) -> pd.Series[Any]:
+    frame = compare.comparison(Frames(pd.DataFrame(runs), NO_HISTORY), number(**fields))
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+def five(values: tuple[float, ...] = FIVE, **fields: Any) -> list[dict[str, Any]]:
+    return [run(seed, value, **fields) for seed, value in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("value", "verdict"),
+    [
+        (98.10, "reproduced"),
+        (98.36, "reproduced"),  # 98.36 - .3 = 98.06 < 98.0699, the lower end of the 90 % interval
+        (98.38, "inconclusive"),  # 98.08: inside the 90 % interval
+        (
+            98.435,
+            "inconclusive",
+        ),  # 98.135 lies outside the 90 % interval (to 98.1302), but inside the 95 % (to 98.1393)
+        (98.45, "worse"),  # 98.15 lies above both
+        (97.75, "better"),  # 98.05 lies below both
+    ],
+)
+def test_verdicts_on_mnist(value: float, verdict: str):
+    row = ask(five(), value=value)
+    assert row["verdict"] == verdict
+    assert row["reading"] == "last"
+    assert row["margin"] == 0.3
+    assert row["ours_n"] == 5
+    assert row["ours_mean"] == pytest.approx(98.1)
+    assert row["ours_std"] == pytest.approx(0.0316228, abs=1e-6)
+    assert row["difference"] == pytest.approx(98.1 - value)
+    assert len(row["runs"].split(" ")) == 5
+
+
+def test_an_error_is_worse_when_higher():
+    # ours: error 1.9 +- .03926 (95 %)
+    assert ask(five(), metric="error", value=1.5)["verdict"] == "worse"
+    assert ask(five(), metric="error", value=2.3)["verdict"] == "better"
+    assert ask(five(), metric="error", value=1.8)["verdict"] == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "margin"), [("fashion-mnist", 0.3), ("cifar10", 0.5), ("cifar100", 1.0), ("imagenet", 1.0)]
+)
+def test_margins_of_accuracy(dataset: str, margin: float):
+    assert ask(five(dataset=dataset), dataset=dataset)["margin"] == margin
+
+
+def test_densities_have_relative_margins():
+    # mean 9.0, sd .1581, sem .0707; 90 %: 8.849 to 9.151, 95 %: 8.804 to 9.196; 7.87 + 15 % = 9.0505, + 20 % = 9.444
+    reached = (8.8, 8.9, 9.0, 9.1, 9.2)
+    runs = [run(seed, reached=r) for seed, r in enumerate(reached)]
+    density = {"metric": "remaining_percent", "value": 7.87}
+    assert ask(runs, **density)["verdict"] == "inconclusive"
+    assert ask(runs, **density, status="derived")["verdict"] == "reproduced"
+    assert ask(runs, **density)["margin"] == pytest.approx(0.15 * 7.87)
+    assert ask(runs, metric="remaining_percent", value=7.0)["verdict"] == "denser"  # 7 + 15 % = 8.05 < 8.804
+    assert ask(runs, metric="remaining_percent", value=11.0)["verdict"] == "sparser"  # 11 - 15 % = 9.35 > 9.196
+
+
+def test_the_layers_of_a_figure():
+    layers = [
+        {"name": "a", "shape": [8, 3, 3, 3], "numel": 200, "kept": 100},
+        {"name": "b", "shape": [8, 8, 3, 3], "numel": 200, "kept": 20},
+        {"name": "c", "shape": [10, 8], "numel": 80, "kept": 80},
+    ]
+    runs = five(layers=json.dumps(layers))
+    for layer, kept in (("Conv1", 50.0), ("Conv2", 10.0), ("FC1", 100.0)):
+        row = ask(runs, metric="layer_remaining", value=kept, setting=f"layer={layer};alpha=5e-4")
+        assert (row["ours_mean"], row["verdict"], row["reading"]) == (kept, "reproduced", "last")
+    row = ask(runs, metric="layer_remaining", setting="layer=Conv3;alpha=5e-4")
+    assert (row["verdict"], row["reason"]) == ("not run", "the runs have no value: layer Conv3")
+
+
+def test_one_seed_decides_nothing():
+    row = ask([run(accuracy=98.12)])
+    assert (row["verdict"], row["ours_n"], row["reason"]) == ("inconclusive", 1, "one finished seed has no interval")
+
+
+def test_seeds_that_are_missing_are_named():
+    lost = [run(5, status="diverged"), run(6, status="missing"), run(7, status="missing"), run(8, status="failed")]
+    row = ask(five() + lost)
+    assert (row["verdict"], row["ours_n"]) == ("reproduced", 5)
+    assert "seed 5 diverged, seeds 6 and 7 missing, seed 8 failed" in row["reason"]
+    assert "s6" not in row["runs"]
+    nothing = ask(lost)
+    assert (nothing["verdict"], nothing["not_run"]) == ("not run", "no finished run")
+    assert "seed 5 diverged" in nothing["reason"]
+
+
+def test_a_validation_split_is_what_selects():
+    runs = [run(s, v, validation=0.1) | {"last.test_accuracy": 0.5} for s, v in enumerate(FIVE)]
+    row = ask(runs)
+    assert (row["reading"], row["verdict"]) == ("best_on_validation", "reproduced")
+    runs[0]["best_on_validation.test_accuracy"] = math.nan
+    row = ask(runs)
+    assert row["ours_n"] == 4
+    assert "1 finished runs have no such epoch" in row["reason"]
+
+
+def test_dst_is_also_read_as_its_code_reads_itself():
+    runs = [run(s, 97.0 + s / 100, best_on_test=v) for s, v in enumerate(FIVE)]
+    row = ask(runs)
+    assert (row["verdict"], row["best_on_test_verdict"]) == ("worse", "reproduced")
+    assert row["best_on_test_mean"] == pytest.approx(98.1)
+    other = ask([r | {"protocol": ["snip"]} for r in runs], paper="snip")
+    assert (other["verdict"], other["best_on_test_verdict"]) == ("worse", "")
+    assert pd.isna(other["best_on_test_n"])
+
+
+@pytest.mark.parametrize(
+    ("runs", "asked", "kind", "reason"),
+    [
+        ({}, {"model": "lstm-a"}, "no run of this model", "no run of lstm-a on mnist"),
+        ({}, {"dataset": "cifar10"}, "no run of this model", "no run of lenet-300-100 on cifar10"),
+        ({}, {"method": "snip"}, "no run of this method", "no run of snip with lenet-300-100 on mnist (there is: dst)"),
+        ({"method_params.alpha": 1e-3}, {}, "no run at this setting", "no run with alpha 0.0005 (there is: 0.001)"),
+        ({"epochs": 5}, {}, "no run at this setting", "no run with epochs 20 (there is: 5)"),
+        ({}, {"setting": "length=5x"}, "no run at this setting", "no run with length 5x (there is: none)"),
+        ({"method": "set", "density": 0.05}, {"method": "set", "density_percent": 10, "setting": ""},
+         "no run at this density", "no run at this density (there is: 5 %)"),
+        ({"protocol": ["snip"]}, {}, "another protocol",
+         "runs exist, but follow another protocol: snip instead of dst"),
+        ({"protocol": []}, {}, "another protocol", "runs exist, but follow another protocol: none instead of dst"),
+        ({"reduced": "2 epochs"}, {}, "reduced", "runs exist, but are reduced: 2 epochs"),
+        ({}, {"metric": "top5"}, "not recorded", "runs record top-1 accuracy only"),
+        ({"method": "dense"}, {"method": "dense", "setting": "baseline_of=dsr"}, "another pipeline",
+         "the dense net of dsr's own pipeline: no run follows it"),
+    ],
+)  # fmt: skip
+def test_why_a_number_is_not_run(runs: dict[str, Any], asked: dict[str, Any], kind: str, reason: str):
+    row = ask(five(**runs), **asked)
+    assert (row["verdict"], row["not_run"], row["reason"]) == ("not run", kind, reason)
+    assert pd.isna(row["ours_n"])
+    assert row["runs"] == ""
+
+
+def test_only_the_seeds_under_the_protocol_count():
+    row = ask([*five(), run(5, 10.0, protocol=[]), run(6, 10.0, reduced="one image")])
+    assert (row["verdict"], row["ours_n"]) == ("reproduced", 5)
+
+
+def test_densities_agree_but_for_rounding():
+    def verdict(target: float, percent: float) -> str:
+        runs = five(method="set", density=target)
+        return str(ask(runs, method="set", density_percent=percent, setting="")["verdict"])
+
+    assert verdict(0.1, 10) == "reproduced"
+    assert verdict(10**-0.25, 56.2341) == "reproduced"
+    assert verdict(0.102, 10) == "not run"
+
+
+def test_slugs_of_the_papers():
+    static = five(method="static", density=0.1, **{"method_params.distribution": "uniform"})
+    asked = {"density_percent": 10, "setting": ""}
+    assert ask(static, method="random", **asked)["verdict"] == "reproduced"
+    assert ask(static, method="static", density_percent=10, setting="dist=uniform")["verdict"] == "reproduced"
+    assert ask(static, method="static-erk", **asked)["not_run"] == "no run of this method"
+    assert ask(static, method="random+tost", **asked)["not_run"] == "no run of this method"
+    gmp = five(method="gmp", density=0.1)
+    assert ask(gmp, method="gmp", **asked)["verdict"] == "reproduced"
+    assert ask(gmp, method="prune-from-dense", **asked)["not_run"] == "no run of this method"
+    chained = five(method="gmp", density=0.1, **{"weights_from.method": "dense"})
+    assert ask(chained, method="prune-from-dense", **asked)["verdict"] == "reproduced"
+    assert ask(chained, method="gmp", **asked)["not_run"] == "no run of this method"
+
+
+def test_tickets_and_masks_at_initialisation_answer_only_as_they_were_found():
+    def answers(method: str, asked: str, **fields: object) -> bool:
+        row = ask(five(method=method, density=0.1, **fields), method=asked, density_percent=10, setting="")
+        return bool(row["verdict"] == "reproduced")
+
+    asked = {"method_params.scope": "global", "weights_from.method": "dense"}
+    assert answers("imp", "lth", initialisation="original")
+    assert answers("imp", "lth", **{"weights_from.method": "dense", "weights_at.step": 500.0})
+    assert not answers("imp", "lth", **{"weights_from.method": "dense"})
+    assert not answers("imp", "lth", initialisation="redrawn")
+    assert answers("one-shot", "magnitude-init", **{"method_params.scope": "global"})
+    assert not answers("one-shot", "magnitude-init", **asked)
+    assert answers("snip", "snip", **{"method_params.positions": "scored"})
+    assert not answers("snip", "snip", **{"method_params.positions": "shuffled"})
+
+
+def test_alpha_not_stated():
+    table = {"setting": "", "density_percent": 2.48}
+    row = ask(five(reached=7.87), **table)
+    assert (row["verdict"], row["not_run"]) == ("not run", "alpha not stated")
+    assert row["reason"] == "alpha not stated; no run within 15 % of the published density (nearest: 7.87 %)"
+    # 2.48 * 1.15 = 2.852: a cell at 2.6 answers, and not the more accurate one at 2.8
+    near = five(reached=2.6, **{"method_params.alpha": 2e-3}) + five((99.0,) * 5, reached=2.8)
+    row = ask(near, **table)
+    assert row["verdict"] == "reproduced"
+    assert "the cell nearest in density answers (2.60 %)" in row["reason"]
+    assert "2 cells match" in row["reason"]
+    density = ask(near, **table, metric="remaining_percent", value=2.48)
+    assert (density["verdict"], density["best_on_test_verdict"]) == ("inconclusive", "inconclusive")
+    assert "cannot test the density" in density["reason"]
+
+
+def swept(alpha: float, reached: float, accuracies: tuple[float, ...], **fields: Any) -> list[dict[str, Any]]:
+    config = json.dumps({"method_params": {"alpha": alpha}} | fields.pop("config", {}), separators=(",", ":"))
+    return five(accuracies, reached=reached, config=config, **{"method_params.alpha": alpha}, **fields)
+
+
+def test_alpha_not_stated_but_enclosed():
+    # 2.48 % is half way from 1.24 to 4.96 % over log density: each seed has its FIVE there, so 98.1, sd .03162
+    runs = swept(5e-4, 4.96, tuple(v + 0.5 for v in FIVE)) + swept(1e-3, 1.24, tuple(v - 0.5 for v in FIVE))
+    table = {"setting": "", "density_percent": 2.48}
+    row = ask(runs, value=98.3, **table)
+    assert (row["verdict"], row["ours_n"], row["ours_density"]) == ("reproduced", 5, 2.48)
+    assert row["ours_mean"] == pytest.approx(98.1)
+    assert row["ours_std"] == pytest.approx(0.0316228, abs=1e-6)
+    assert row["best_on_test_verdict"] == "reproduced"
+    assert "interpolated seed by seed over log density (alpha 0.001 to 0.0005)" in row["reason"]
+    assert len(row["cell"].split()) == 2
+    assert len(row["runs"].split()) == 10
+    assert ask(runs, value=97.7, **table)["verdict"] == "better"
+    assert ask(runs, metric="error", value=1.7, **table)["ours_mean"] == pytest.approx(1.9)
+    # a nearest cell within the margin is no rival to the sweep, and the density itself is still untestable
+    near = runs + swept(8e-4, 2.6, (90.0,) * 5)
+    assert ask(near, value=98.3, **table)["ours_mean"] < 91
+    density = ask(near, **table, metric="remaining_percent", value=2.48)
+    assert (density["verdict"], density["ours_mean"]) == ("inconclusive", pytest.approx(2.6))
+
+
+def test_nothing_beyond_a_sweep():
+    runs = swept(5e-4, 4.96, FIVE) + swept(1e-3, 3.5, FIVE)
+    row = ask(runs, setting="", density_percent=2.48)
+    assert (row["verdict"], row["not_run"]) == ("not run", "alpha not stated")
+    # one seed gets there: it alone is read, and the others are named
+    runs[5] |= {"last.density": 0.0124}
+    row = ask(runs, setting="", density_percent=2.48)
+    assert (row["verdict"], row["ours_n"]) == ("inconclusive", 1)
+    assert "outside: seed 1 reaches 3.5 to 4.96 %" in row["reason"]
+
+
+def test_another_epoch_may_enclose_the_density():
+    # at the last epoch no seed gets below 3.5 %; at the best on test 98.1 as above
+    runs = swept(5e-4, 4.96, tuple(v + 0.5 for v in FIVE)) + swept(1e-3, 1.24, tuple(v - 0.5 for v in FIVE))
+    row = ask([r | {"last.density": max(r["last.density"], 0.035)} for r in runs], setting="", density_percent=2.48)
+    assert (row["verdict"], row["ours_n"], row["best_on_test_verdict"]) == ("inconclusive", 0, "reproduced")
+    assert pd.isna(row["ours_density"])
+    assert "| none, last |" in compare.markdown(pd.DataFrame([row]))
+    assert "no seed's runs enclose the density (seed 0 reaches 3.5 to 4.96 %" in row["reason"]
+
+
+def test_a_sweep_differs_in_alpha_alone():
+    runs = swept(5e-4, 4.96, FIVE) + swept(1e-3, 1.24, FIVE, config={"fidelity": "released"})
+    assert ask(runs, setting="", density_percent=2.48)["not_run"] == "alpha not stated"
+
+
+def test_where_alpha_is_stated_the_density_stands_beside():
+    runs = swept(5e-4, 4.96, tuple(v + 0.5 for v in FIVE)) + swept(1e-3, 1.24, tuple(v - 0.5 for v in FIVE))
+    row = ask(runs, setting="alpha=5e-4", density_percent=2.48, value=98.6)
+    assert (row["verdict"], row["ours_mean"], row["ours_density"]) == ("reproduced", pytest.approx(98.6), 4.96)
+    assert (row["at_density_mean"], row["at_density_verdict"]) == (pytest.approx(98.1), "worse")
+    assert ask(five())["at_density_verdict"] == "reproduced"  # the run at this alpha has just this density
+    assert ask(five(), metric="remaining_percent", value=7.87)["at_density_verdict"] == ""
+
+
+def test_the_sparsest_epoch_is_read_too():
+    rows = []
+    for seed in range(5):
+        for epoch, (density, accuracy) in enumerate([(0.5, 90), (0.02, 98.05 + seed / 50), (0.6, 99)], start=1):
+            name = f"{run()['cell']}-s{seed}"
+            rows += [(name, epoch, epoch, "", "density", density)]
+            rows += [(name, epoch, epoch, "", "test_accuracy", accuracy / 100)]
+    history = pd.DataFrame(rows, columns=NO_HISTORY.columns)
+    row = compare.comparison(Frames(pd.DataFrame(five()), history), number()).iloc[0]
+    # mean 98.09, sd .0316 as for FIVE
+    assert (row["sparsest_mean"], row["sparsest_n"]) == (pytest.approx(98.09), 5)
+    assert row["sparsest_verdict"] == "reproduced"
+    assert row["ours_mean"] == pytest.approx(98.1)
+    text = compare.markdown(pd.DataFrame([row]))
+    assert "sparsest: 98.090 ± 0.032 (5), reproduced" in text
+    assert "best on test: 98.100 ± 0.032 (5), reproduced" in text
+
+
+def test_of_several_cells_the_plainest_answers():
+    odd = five((90.0,) * 5, config='{"fidelity": "released", "epochs": 20}')
+    row = ask(odd + five(config='{"epochs": 20, "step_history": 938, "seed": 1}'))
+    assert row["verdict"] == "reproduced"
+    assert "fidelity" in row["other_cells"]
+    assert "the plainest answers" in row["reason"]
+
+
+def test_stale_runs_are_said_to_be_stale():
+    row = ask([*five(stale=True, trained_at="abc123"), run(5, 98.1)])
+    assert "5 of 6 runs stale, trained at commit abc123" in row["reason"]
+
+
+def whole(tmp_path: Path | None = None) -> pd.DataFrame:
+    return compare.comparison(Frames(pd.DataFrame(five()), NO_HISTORY))
+
+
+def test_every_published_number_has_its_row():
+    frame, numbers = whole(), published.load()
+    assert len(frame) == len(numbers) == 1394
+    assert list(frame["published"]) == list(numbers["value"])
+    assert set(frame["verdict"]) <= set(compare.VERDICTS)
+    assert (frame["reason"] != "").all()
+    assert ((frame["verdict"] == "not run") == (frame["not_run"] != "")).all()
+    answered = frame[frame["verdict"] != "not run"]
+    assert set(answered["item"]) == {"submission text"}
+    assert list(answered["metric"]) == ["top1", "remaining_percent"]
+
+
+def test_counts_leave_reprints_out():
+    frame = pd.concat([whole().query("item == 'submission text' and dataset == 'mnist'")] * 2)
+    frame["reprint_of"] = [""] * 3 + ["dst Table 1"] * 3
+    table = compare.counts(frame).set_index("paper")
+    for paper in ("dst", "all"):
+        row = table.loc[paper]
+        assert (row["numbers"], row["distinct"], row["reproduced"], row["not run"]) == (6, 3, 2, 1)
+        assert (row["answered"], row["share"]) == (2, pytest.approx(2 / 3))
+
+
+def test_files(tmp_path: Path):
+    frame = whole()
+    compare.write(frame, tmp_path)
+    pd.testing.assert_frame_equal(compare.read(tmp_path), frame, rtol=1e-9)
+    text = (tmp_path / "comparison.md").read_text()
+    assert text.index("## Answered") < text.index("submission text") < text.index("## Not run")
+    assert len(text.splitlines()) < 80
+    assert "| synflow | no run of this model | 780 |" in text
+    page = (tmp_path / "comparison.html").read_text()
+    assert page.count("<tr>") > 1394
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    compare.write(whole(), tmp_path)
+    assert first == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_reading_what_is_not_there(tmp_path: Path):
+    with pytest.raises(UserError, match="run `python -m dst_repro compare` first"):
+        compare.read(tmp_path)

@@ -1,0 +1,167 @@
+"""Runs as data: ids that never change, and one clear line for every wrong value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+import pytest
+
+from dst_repro.errors import ConfigError
+from dst_repro.plan.config import RunConfig
+
+PLAIN = {"dataset": "digits", "model": "lenet-300-100", "method": "dense", "learning_rate": 0.1, "epochs": 2, "seed": 0}
+
+PINNED = {
+    "mnist-lenet-300-100-dense-s0-4afaa7294b": (
+        '{"dataset":"mnist","epochs":20,"learning_rate":0.01,"method":"dense","model":"lenet-300-100"}'
+    ),
+    "mnist-lenet-300-100-dst-s4-6dd43cd783": (
+        '{"dataset":"mnist","epochs":20,"learning_rate":0.01,"method":"dst","method_params":{"alpha":0.0005},'
+        '"model":"lenet-300-100","step_history":938}'
+    ),
+    "digits-lenet-300-100-rigl-d0.05-s2-5df3632f64": (
+        '{"dataset":"digits","dataset_params":{"size":8},"density":0.05,"epochs":10,"learning_rate":0.05,'
+        '"method":"rigl","method_params":{"update_period":20},"model":"lenet-300-100","validation":0.1}'
+    ),
+    "fashion-mnist-lenet-5-caffe-gmp-d0.001-s11-74f4d43bc3": (
+        '{"batch_size":128,"dataset":"fashion-mnist","density":0.001,"epochs":160,"fidelity":"released",'
+        '"learning_rate":0.001,"method":"gmp","method_params":{"scope":"global"},"model":"lenet-5-caffe",'
+        '"optimizer":"adam","optimizer_params":{"beta1":0.8},"schedule":"multi-step",'
+        '"schedule_params":{"milestones":[80,120]},"weight_decay":0.0001}'
+    ),
+}
+"""Id -> the fields it is made of. These never change: a new field has to keep them."""
+
+
+def run(**fields: Any) -> RunConfig:
+    return RunConfig.parse(PLAIN | fields)
+
+
+@pytest.mark.parametrize("run_id", PINNED)
+def test_ids_are_pinned(run_id: str) -> None:
+    seed = int(re.search(r"-s(\d+)-", run_id)[1])
+    made = RunConfig.parse(json.loads(PINNED[run_id]) | {"seed": seed})
+    assert made.id == run_id
+    assert made.id.endswith(hashlib.sha256(PINNED[run_id].encode()).hexdigest()[:10])
+    assert made.cell == run_id.replace(f"-s{seed}-", "-")
+    assert re.fullmatch(r"[a-z0-9.-]+", made.id)
+
+
+SAME = [
+    ({"weight_decay": 0}, {}),
+    ({"batch_size": 64, "validation": 0.0, "optimizer": "sgd", "precision": "float32"}, {}),
+    ({"optimizer_params": {"momentum": 0.9}}, {}),
+    ({"learning_rate": 1}, {"learning_rate": 1.0}),
+    ({"method": "static", "density": 1}, {"method": "static", "density": 1.0}),
+    (
+        {"method": "static", "density": 0.1, "method_params": {"distribution": "erk"}},
+        {"method": "static", "density": 0.1},
+    ),
+    ({"method": "dst", "method_params": {"alpha": 1}}, {"method": "dst", "method_params": {"alpha": 1.0}}),
+    ({"dataset_params": {"size": 28}}, {}),
+    (
+        {"schedule": "multi-step", "schedule_params": {"milestones": (1, 2)}},
+        {"schedule": "multi-step", "schedule_params": {"gamma": 0.1, "milestones": [1, 2]}},
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_one_setting_has_one_id(one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert run(**one).id == run(**other).id
+
+
+DIFFERENT = [
+    {"seed": 1},
+    {"fidelity": "released"},
+    {"epochs": 3},
+    {"validation": 0.1},
+    {"threads": 2},
+    {"step_history": 5},
+    {"dataset_params": {"size": 8}},
+    {"optimizer_params": {"nesterov": True}},
+    {"method": "static", "density": 0.1},
+    {"method": "static", "density": 0.10000001},
+    {"method": "static", "density": 0.1, "method_params": {"distribution": "er"}},
+    {"method": "dst", "method_params": {"alpha": 1e-4}},
+    {"method": "dst", "method_params": {"alpha": 1e-4, "reset": False}},
+]
+
+
+def test_different_settings_have_different_ids() -> None:
+    ids = [run().id, *(run(**fields).id for fields in DIFFERENT)]
+    assert len(set(ids)) == len(ids)
+    assert run().cell == run(seed=1).cell
+
+
+@pytest.mark.parametrize("fields", [{}, *DIFFERENT, *(one for one, _ in SAME)])
+def test_text_and_full_form_give_the_run_back(fields: dict[str, Any]) -> None:
+    made = run(**fields)
+    assert RunConfig.parse(made.json_text()) == made
+    assert RunConfig.parse(made.full()).id == made.id
+    assert RunConfig.parse(json.loads(json.dumps(made.full()))).id == made.id
+
+
+def test_full_form_has_the_defaults() -> None:
+    full = run(method="gmp", density=0.1, method_params={"end": 0.5}).full()
+    layers = {"scope": "uniform", "layers": "all", "exempt": []}
+    assert full["method_params"] == layers | {"begin": 0.0, "end": 0.5, "update_period": 100}
+    assert full["optimizer_params"] == {"momentum": 0.9, "nesterov": False}
+    assert full["dataset_params"] == {"size": 28}
+
+
+STATIC, DST = {"method": "static", "density": 0.1}, {"method": "dst", "method_params": {"alpha": 1e-3}}
+WRONG = [
+    ({"method": "rigll"}, "method: unknown method 'rigll'; did you mean 'rigl'?"),
+    ({"dataset": "digit"}, "dataset: unknown dataset 'digit'; did you mean 'digits'?"),
+    ({"model": "resnet"}, "model: unknown model 'resnet'; "),
+    ({"learnin_rate": 0.1}, "learnin_rate: unknown key; did you mean 'learning_rate'?"),
+    (STATIC | {"density": 0.0}, "density: "),
+    (STATIC | {"density": 1.01}, "density: "),
+    (STATIC | {"density": -0.1}, "density: "),
+    (STATIC | {"density": float("nan")}, "density: "),
+    (STATIC | {"density": "0.1"}, "density: "),
+    (STATIC | {"density": None}, "density: method 'static' needs a density in (0, 1]"),
+    ({"density": 0.5}, "density: method 'dense' takes no density"),
+    (DST | {"density": 0.5}, "density: method 'dst' takes no density"),
+    ({"learning_rate": "1e-5"}, "learning_rate: "),
+    ({"learning_rate": 0.0}, "learning_rate: "),
+    ({"epochs": 2.5}, "epochs: "),
+    ({"epochs": 0}, "epochs: "),
+    ({"seed": -1}, "seed: "),
+    ({"seed": True}, "seed: "),
+    ({"validation": 1.0}, "validation: "),
+    ({"fidelity": "exact"}, "fidelity: "),
+    ({"optimizer": "sdg"}, "optimizer: "),
+    ({"optimizer_params": {"momentm": 0.5}}, "optimizer_params.momentm: unknown key; did you mean 'momentum'?"),
+    ({"optimizer": "adam", "optimizer_params": {"momentum": 0.5}}, "optimizer_params.momentum: unknown key"),
+    ({"schedule": "step"}, "schedule_params.step_size: this key is missing"),
+    ({"schedule": "multi-step", "schedule_params": {"milestones": []}}, "schedule_params.milestones: "),
+    ({"method": "dst"}, "method_params: 'alpha' is a required property"),
+    ({"method": "dst", "method_params": {"alpha": "1e-5"}}, "method_params.alpha: "),
+    ({"method": "dst", "method_params": {"alpha": -1.0}}, "method_params.alpha: "),
+    (
+        {"method": "dst", "method_params": {"alpha": 1e-5, "rest": True}},
+        "method_params.rest: unknown key; did you mean",
+    ),
+    (STATIC | {"method_params": {"distribution": "ERK"}}, "method_params.distribution: "),
+    ({"model_params": {"width": 2}}, "model_params.width: unknown key; model 'lenet-300-100' takes no parameters"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), WRONG)
+def test_wrong_values_give_one_line_that_names_the_key(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(**fields)
+    assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", PLAIN)
+def test_missing_key_is_named(key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.parse({k: v for k, v in PLAIN.items() if k != key})
+    assert str(caught.value) == f"{key}: this key is missing"

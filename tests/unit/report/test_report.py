@@ -1,0 +1,246 @@
+"""The report is one file that loads nothing, hides no run, and escapes what it did not write."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from dst_repro import compare
+from dst_repro.plan.grid import Item, Paper, Suite, plan
+from dst_repro.records import record
+from dst_repro.records.frames import Frames, aggregate
+from dst_repro.report import page, terminal
+
+NASTY = 'Odd <b>title</b> & "quotes"'
+VOID = {"meta", "link", "img", "br", "input"}
+
+
+class Page(HTMLParser):
+    """Checks nesting while it reads; keeps what the tests ask for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "few.yaml").write_text(
+        "experiment: few\ntitle: Few & short\nreduced: 1 <epoch>\n"
+        "base: {dataset: digits, model: lenet-300-100, learning_rate: 0.1, epochs: 1}\n"
+        "sweep: {seed: [0, 1, 2, 3]}\n"
+        "blocks:\n  - set: {method: dense}\n  - set: {method: set, density: 0.1}\n"
+    )
+    config = {"suite": "tiny", "title": NASTY, "experiments": ["few"], "config_dir": str(tmp_path),
+              "results_dir": str(tmp_path / "results")}  # fmt: skip
+    bare = plan(config)
+    common = {"builder": "any", "experiments": ["few"]}
+    items = {
+        "table": Item(kind="table", title="A table", caption="Of <numbers>.", **common),
+        "figure": Item(kind="figure", title="A figure", caption="Of <lines>.", **common),
+        "absent": Item(kind="figure", title="Later", caption="Not yet.", **common),
+    }
+    paper = Paper(paper="p", title="Paper & more", citation="Someone, 2020", items=items)
+    return replace(bare, items={f"p/{name}": item for name, item in items.items()}, papers={"p": paper})
+
+
+@pytest.fixture
+def frames(suite: Suite) -> Frames:
+    """Dense: two finished, one of them stale, one diverged, one missing. SET: all finished."""
+    frames = aggregate(suite, Path(suite.file.results_dir))
+    runs = frames.runs.copy()
+    done = runs.index[~((runs["method"] == "dense") & (runs["seed"] > 1))]
+    runs.loc[done, "status"] = "finished"
+    runs.loc[done, "last.test_accuracy"] = 0.95 + runs.loc[done, "seed"] / 100
+    runs.loc[done, "last.density"] = runs.loc[done, "density"].fillna(1.0)
+    runs.loc[done, "wall_seconds"] = 2.5
+    runs.loc[runs.index[1], ["stale", "trained_at"]] = [True, "0123abc"]
+    runs.loc[runs.index[2], ["status", "reason"]] = ["diverged", "loss <inf> at step 7"]
+    return Frames(runs, frames.history)
+
+
+@pytest.fixture
+def built(suite: Suite, frames: Frames, tmp_path: Path) -> str:
+    """The report, with a table, a figure, and the machine of one run."""
+    own = Path(suite.file.results_dir) / "tiny"
+    figures = tmp_path / "figures"
+    own.mkdir(parents=True)
+    figures.mkdir()
+    ids = list(frames.runs["id"])
+    (own / "p-table.html").write_text("<!doctype html><html><body><table><tr><td>96.3</td></tr></table></body></html>")
+    cell = frames.runs["cell"].iloc[4]
+    rows = f"dataset,model,method,setting,cell,text,runs\ndigits,m,set,10 %,{cell},96.3,{ids[4]} {ids[5]}\n"
+    (own / "p-table.csv").write_text(rows)
+    (figures / "p-figure.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    machine = {"processor": "A <chip>", "commit": None, "device": "cpu", "versions": {"torch": "2.13.0"}}
+    folder = record.folder(Path(suite.file.results_dir), ids[0])
+    folder.mkdir(parents=True)
+    (folder / "runtime.json").write_text(json.dumps(machine))
+    path = page.write(suite, frames, compare.comparison(frames), own, figures)
+    assert path == own / "report.html"
+    return path.read_text()
+
+
+def test_it_is_one_well_formed_document_that_loads_nothing(built: str):
+    shown = Page(built)
+    assert shown.all("html") == [{"lang": "en"}]
+    for _, attributes in shown.tags:
+        for name, value in attributes.items():
+            if name in ("src", "href", "srcset", "action", "data", "poster"):
+                assert (value or "").startswith(("data:", "#")), (name, value)
+    assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|import\(", built)
+    assert not any("src" in attributes for attributes in shown.all("script"))
+
+
+def test_links_lead_somewhere_and_ids_are_unique(built: str):
+    shown = Page(built)
+    ids = [a["id"] for _, a in shown.tags if "id" in a]
+    assert len(ids) == len(set(ids))
+    targets = {str(a["href"])[1:] for a in shown.all("a")}
+    assert targets
+    assert targets <= set(ids)
+
+
+def test_it_can_be_read_aloud(built: str):
+    shown = Page(built)
+    levels = [int(tag[1]) for tag, _ in shown.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
+    assert all(a.get("alt") for a in shown.all("img"))
+    assert all(a.get("scope") in ("col", "row", "rowgroup") for a in shown.all("th"))
+
+
+def test_special_characters_are_escaped(built: str):
+    shown = Page(built)
+    for words in (NASTY, "Few & short", "1 <epoch>", "A <chip>", "loss <inf> at step 7", "Of <lines>.", "Paper & more"):
+        assert words in shown.text
+    assert not shown.all("b")
+    assert not shown.all("epoch")
+
+
+def test_every_run_and_every_count_is_there(built: str, frames: Frames):
+    shown = Page(built)
+    rows = [a["id"] for a in shown.all("tr") if "id" in a]
+    assert rows == list(frames.runs["id"])
+    for words in (
+        "8 runs planned",
+        "6 runs finished",
+        "1 runs diverged",
+        "0 runs failed",
+        "1 runs missing",
+        "1 runs stale",
+    ):
+        assert words in shown.text
+    assert shown.text.count("stale, trained at commit 0123abc") == 2  # above, and beside the run
+    assert "not trained" in shown.text
+    assert "95.50 ± 0.71 (2)" in shown.text  # dense: 95 and 96
+
+
+def test_items_and_where_their_numbers_come_from(built: str, frames: Frames):
+    shown, ids = Page(built), list(frames.runs["id"])
+    assert built.count("<!doctype html>") == 1  # of the table's page only the table
+    assert "96.3" in shown.text
+    image = shown.all("img")[0]["src"]
+    assert image is not None
+    assert base64.b64decode(image.partition("base64,")[2]) == b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    assert "Not built: this figure has no file yet." in shown.text
+    behind = built[built.index("Runs behind each number") : built.index("A figure</h3>")]
+    assert ids[4] in behind
+    assert ids[5] in behind
+    assert ids[6] not in behind
+    figure = built[built.index("A figure</h3>") : built.index("Later</h3>")]
+    assert all(run in figure for run in ids)
+
+
+def test_environment_and_comparison(built: str):
+    shown = Page(built)
+    for words in ("torch 2.13.0", "processor A <chip>", "commit unknown"):
+        assert words in shown.text
+    assert "0 of 1394 published numbers" in shown.text
+    assert "1394 numbers that no run answers" in shown.text
+
+
+def test_it_is_the_same_twice(suite: Suite, frames: Frames, tmp_path: Path):
+    comparison = compare.comparison(frames)
+    first, second = (page.render(suite, frames, comparison, tmp_path, tmp_path) for _ in range(2))
+    assert first == second
+    assert "No run has left a" in first
+
+
+def test_a_huge_svg_gives_way_to_its_png(tmp_path: Path):
+    svg = tmp_path / "f.svg"
+    svg.write_text("<svg>" + "x" * page.SVG_LIMIT)
+    assert str(page._image(svg)).startswith("data:image/svg+xml;base64,")  # nothing smaller is there
+    svg.with_suffix(".png").write_bytes(b"png")
+    assert page._image(svg) == "data:image/png;base64,cG5n"
+
+
+def test_the_comparison_page_is_well_formed_too(frames: Frames, tmp_path: Path):
+    frame = compare.comparison(frames)
+    frame.loc[0, ["verdict", "reason", "cell"]] = ["worse", "<script>alert(1)</script>", "c<d"]
+    compare.write(frame, tmp_path)
+    shown = Page((tmp_path / "comparison.html").read_text())
+    assert len(shown.all("script")) == 1
+    assert "c<d" in shown.text
+    assert "<script>alert(1)</script>" in shown.text
+
+
+def test_the_summary_names_what_is_missing(frames: Frames):
+    text = terminal.text(frames, Path("results/report.html"))
+    lines = text.splitlines()
+    assert lines[1] == "lenet-300-100, digits"
+    assert lines[2] == "  dense  100.0 %: 95.5 ± 0.7 (2)"
+    assert lines[3] == "  set     10.0 %: 96.5 ± 1.3 (4)"  # 95 to 98: variance 5/3, sd 1.291
+    assert lines[4].startswith("1 diverged: digits-lenet-300-100-dense-s2-")
+    assert lines[5].startswith("1 missing: digits-lenet-300-100-dense-s3-")
+    assert lines[-1] == "report: results/report.html"
+
+
+def test_the_summary_stays_short(frames: Frames):
+    many = pd.concat([frames.runs.assign(model=f"net-{i}") for i in range(30)], ignore_index=True)
+    lines = terminal.text(Frames(many, frames.history), Path("r.html")).splitlines()
+    assert len(lines) <= 25
+    assert "... the other nets and methods stand in the report" in lines
+    assert lines[-1] == "report: r.html"
+
+
+def test_the_summary_shows_the_ends_of_a_long_sweep(frames: Frames):
+    dense = frames.runs[(frames.runs["method"] == "dense") & (frames.runs["seed"] == 0)]
+    sweep = [dense.assign(cell=f"c{i}", **{"last.density": i / 10}) for i in range(1, 8)]
+    line = terminal.text(Frames(pd.concat(sweep), frames.history), Path("r")).splitlines()[2]
+    assert re.findall(r"([\d.]+) %:", line) == ["70.0", "40.0", "10.0"]
+    assert line.endswith("[3 of 7 cells]")

@@ -1,0 +1,90 @@
+"""Ours at published densities: the table's numbers worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dst_repro.errors import ConfigError
+from dst_repro.tables.at_density import AtDensityParams, at_density
+from dst_repro.tables.render import Table
+from tests import small
+
+MINUS = "\N{MINUS SIGN}"
+
+
+def run(method: str, seed: int, accuracy: float | None, reached: float = 1.0, **fields: Any) -> dict[str, Any]:
+    """A run of LeNet-300-100 on MNIST that reached a density, with the same accuracy at every epoch."""
+    densities = {f"{name}.density": reached for name in small.SELECTIONS}
+    return small.run(method, seed, accuracy, dataset="mnist", model="lenet-300-100", **densities, **fields)
+
+
+def dst(seed: int, alpha: float, accuracy: float, density: float) -> dict[str, Any]:
+    return run("dst", seed, accuracy, density, **{"method_params.alpha": alpha})
+
+
+# Table 1 prints 2.48 %: half way from 1.24 to 4.96 % over log density
+SWEEP = [
+    run("dense", 0, 0.980), run("dense", 1, 0.981), run("dense", 2, 0.982),
+    dst(0, 5e-4, 0.980, 0.0496), dst(1, 5e-4, 0.982, 0.0496), dst(2, 5e-4, 0.980, 0.0496),
+    dst(0, 1e-3, 0.970, 0.0124), dst(1, 1e-3, 0.972, 0.0124), dst(2, 1e-3, 0.970, 0.0310),
+]  # fmt: skip
+
+
+def table(*rows: dict[str, Any], published: tuple[str, ...] = ("dst/Table 1",), **params: Any) -> Table:
+    return at_density(small.frames(*rows), AtDensityParams(published=published, selections=("last",), **params))
+
+
+def test_each_seed_between_its_own_neighbours() -> None:
+    # seeds 0 and 1: 97.5 and 97.7, sd .1414; to dense: -.5 and -.4, sd .0707; seed 2 ends at 3.1 %
+    found = table(*SWEEP)
+    assert found.labels == [("lenet-300-100", "dst", "2.48 %")]
+    assert found.texts == [[
+        "98.16 ± 0.06", "97.69 ± 0.14", f"{MINUS}0.47", "98.10 ± 0.10 (3)", "97.60 ± 0.14 (2 of 3; s2 outside)",
+        f"{MINUS}0.45 ± 0.07 (2 of 3; s2 outside)", "alpha 0.001 to alpha 0.0005",
+    ]]  # fmt: skip
+
+
+def test_the_long_form_has_every_number_and_its_runs() -> None:
+    long = table(*SWEEP).long.set_index(["source", "what"])
+    assert long.loc[("published", "sparse"), "mean"] == 97.69
+    assert long.loc[("published", "difference"), "mean"] == pytest.approx(-0.47)
+    assert long.loc[("last", "sparse"), ["mean", "n", "planned"]].tolist() == [pytest.approx(97.6), 2, 3]
+    assert long.loc[("last", "difference"), "std"] == pytest.approx(0.0707107, abs=1e-6)
+    assert len(long.loc[("last", "sparse"), "runs"].split()) == 4
+    assert len(long.loc[("last", "dense"), "runs"].split()) == 3
+
+
+def test_beyond_the_sweep_it_says_what_the_sweep_spans() -> None:
+    found = table(*(r for r in SWEEP if r["last.density"] > 0.03))
+    assert found.texts[0][4:] == ["— (0 of 3)", "— (0 of 3)", "outside 3.1 to 4.96 %"]
+
+
+def test_runs_that_were_asked_for_the_density_answer_as_they_are() -> None:
+    # sparse momentum at 2 %: 266,200 weights hold 5,324 of them; DST is no run of it
+    rows = [run("sparse-momentum", s, a, 0.02 + 1e-6, density=0.02) for s, a in enumerate((0.975, 0.977))]
+    found = table(*rows, *SWEEP[3:], published=("sparse-momentum/results/MNIST_sparse_summary.csv",))
+    texts = dict(zip(found.labels, found.texts, strict=True))
+    line = texts["lenet-300-100", "sparse-momentum", "2 %"]
+    assert line == ["98.69 ± 0.01", "98.20 ± 0.02", f"{MINUS}0.49", "no run", "97.60 ± 0.14 (2)", "— (0 of 2)", "2 %"]
+    assert texts["lenet-300-100", "set", "2 %"][4] == "no run"
+    assert texts["lenet-300-100", "sparse-momentum", "1 %"][4:] == ["— (0 of 2)", "— (0 of 2)", "outside 2 to 2 %"]
+
+
+def test_an_epoch_a_row() -> None:
+    rows = [r | {"best_on_test.test_accuracy": r["last.test_accuracy"] + 0.01} for r in SWEEP]
+    params = AtDensityParams(published=("dst/Table 1", "dst/Table 2"), selections=("last", "best_on_test", "sparsest"))
+    found = at_density(small.frames(*rows), params)
+    assert [label[-1] for label in found.labels] == ["last epoch", "best on test", "sparsest epoch"]
+    assert {label[0] for label in found.labels} == {"Table 1"}  # no net of Table 2 is there
+    assert found.texts[1][4].startswith("98.60")
+
+
+def test_an_item_that_is_nowhere_printed() -> None:
+    with pytest.raises(ConfigError, match=r"published: no published item 'dst/Table 9'; did you mean 'dst/Table"):
+        table(*SWEEP, published=("dst/Table 9",))
+
+
+def test_nothing_asked_nothing_shown() -> None:
+    assert table(*SWEEP, published=()).labels == []
