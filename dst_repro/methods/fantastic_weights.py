@@ -25,7 +25,7 @@ class PlainParams(DropAndGrowParams):
     """Whether an update leaves a dense layer alone, or drops weights of it, too, which then start again from zero."""
 
 
-@methods.register("drop-and-grow", PlainParams, density=True)
+@methods.register("drop-and-grow", PlainParams, density=True, uses=[("prune rule", "each-sign-released")])
 class Plain(SparseLearning):
     """Drop and grow by any criterion (Nowak et al. 2023), with the settings of their comparison
 

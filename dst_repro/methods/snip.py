@@ -60,7 +60,7 @@ class Sensitivity(AtInit):
         return [gradient / images_read for gradient in total]
 
 
-@methods.register("snip", SensitivityParams, density=True)
+@methods.register("snip", SensitivityParams, density=True, uses=[("prune rule", "snip")])
 class SNIP(Sensitivity):
     """SNIP: the connection sensitivity abs(w * dL/dw) of the initial weights (Lee et al. 2019)
 

@@ -11,7 +11,7 @@ class TaylorParams(SensitivityParams):
     mode: Mode = "eval"
 
 
-@methods.register("taylor", TaylorParams, density=True)
+@methods.register("taylor", TaylorParams, density=True, uses=[("prune rule", "taylor")])
 class Taylor(Sensitivity):
     """First-order Taylor expansion: (w * dL/dw)^2 of the initial weights (Molchanov et al. 2019)
 

@@ -37,18 +37,30 @@ class Constant(Params):
     pass
 
 
+Unit = Literal["epoch", "step"]
+
+
 class Step(Params):
-    """Multiply the learning rate by `gamma` after every `step_size` epochs."""
+    """Multiply the learning rate by `gamma` after every `step_size` epochs or steps."""
 
     step_size: Annotated[int, Field(ge=1)]
     gamma: Annotated[float, Field(gt=0)] = 0.1
+    unit: Unit = "epoch"
 
 
 class MultiStep(Params):
-    """Multiply the learning rate by `gamma` after each of the epochs in `milestones`."""
+    """Multiply the learning rate by `gamma` after each of the epochs or steps in `milestones`."""
 
-    milestones: Annotated[tuple[int, ...], Field(min_length=1, strict=False)]
+    milestones: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, strict=False)]
     gamma: Annotated[float, Field(gt=0)] = 0.1
+    unit: Unit = "epoch"
+
+    @field_validator("milestones")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError("must rise")
+        return value
 
 
 class Cosine(Params):

@@ -7,8 +7,9 @@ import functools
 import hashlib
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from dst_repro.plan.catalogue import look_up
 from dst_repro.plan.config import PLUGGED, RunConfig
@@ -120,7 +121,33 @@ def _fingerprint(roots: tuple[str, ...]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _named(value: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(kind, slug) of every plug-in that a parameter names, by its schema."""
+    if "plug-in" in schema and isinstance(value, str):
+        yield schema["plug-in"], value
+    for inner in schema.get("anyOf", []):
+        yield from _named(value, inner)
+    if isinstance(value, list) and "items" in schema:
+        for item in value:
+            yield from _named(item, schema["items"])
+
+
+def selected(run: RunConfig) -> Iterator[tuple[str, str]]:
+    """(kind, slug) of every registered object that takes part in a run: data set, model, method, what the parameters of
+    these name, and what they use besides, as the fact `uses` of their registration says.
+    """
+    fields = run.full()
+    for kind in PLUGGED:
+        yield kind, fields[kind]
+        entry = look_up(kind, fields[kind])
+        properties = entry["schema"].get("properties", {})
+        for name, value in fields[f"{kind}_params"].items():
+            yield from _named(value, properties[name])
+        yield from map(tuple, entry["facts"].get("uses", ()))
+
+
 def fingerprint(run: RunConfig) -> str:
     """16 hex digits that change exactly when source that this run, or one it starts from, uses changes."""
     chain = [run, *run.ancestors]
-    return _fingerprint((LOOP, *(look_up(kind, getattr(r, kind))["module"] for r in chain for kind in PLUGGED)))
+    modules = {look_up(kind, slug)["module"] for r in chain for kind, slug in selected(r)}
+    return _fingerprint((LOOP, *sorted(modules)))

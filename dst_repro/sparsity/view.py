@@ -54,7 +54,8 @@ class Named:
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: core_schema.CoreSchema, handler: Any) -> dict[str, Any]:
-        return {"type": "string", "enum": sorted(self.registry.discover())}
+        """A string among the slugs; `plug-in` says of which kind they are (`plan.fingerprint`)."""
+        return {"type": "string", "enum": sorted(self.registry.discover()), "plug-in": self.registry.kind}
 
     def check(self, slug: str) -> str:
         """The slug. Raises `ConfigError`, which names what there is."""

@@ -27,12 +27,12 @@ def build_optimizer(config: RunConfig, groups: list[dict[str, Any]]) -> torch.op
 def learning_rate(config: RunConfig, step: int, steps_per_epoch: int) -> float:
     """The learning rate of a step. A pure function of the step, so that nothing of it has to be saved."""
     params = config.full()["schedule_params"]
-    epoch = step // steps_per_epoch
+    passed = step if params.get("unit") == "step" else step // steps_per_epoch
     match config.schedule:
         case "step":
-            factor = params["gamma"] ** (epoch // params["step_size"])
+            factor = params["gamma"] ** (passed // params["step_size"])
         case "multi-step":
-            factor = params["gamma"] ** bisect.bisect_right(sorted(params["milestones"]), epoch)
+            factor = params["gamma"] ** bisect.bisect_right(params["milestones"], passed)
         case "cosine":
             progress = step / (config.epochs * steps_per_epoch)
             factor = params["final"] + (1 - params["final"]) * (1 + math.cos(math.pi * progress)) / 2

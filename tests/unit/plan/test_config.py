@@ -140,6 +140,8 @@ WRONG = [
     ({"optimizer": "adam", "optimizer_params": {"momentum": 0.5}}, "optimizer_params.momentum: unknown key"),
     ({"schedule": "step"}, "schedule_params.step_size: this key is missing"),
     ({"schedule": "multi-step", "schedule_params": {"milestones": []}}, "schedule_params.milestones: "),
+    ({"schedule": "multi-step", "schedule_params": {"milestones": [8, 3]}}, "schedule_params.milestones: "),
+    ({"schedule": "multi-step", "schedule_params": {"milestones": [0, 3]}}, "schedule_params.milestones"),
     ({"method": "dst"}, "method_params: 'alpha' is a required property"),
     ({"method": "dst", "method_params": {"alpha": "1e-5"}}, "method_params.alpha: "),
     ({"method": "dst", "method_params": {"alpha": -1.0}}, "method_params.alpha: "),

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from dst_repro.plan.fingerprint import INERT, LOOP, _path, closure, essence, fingerprint
+from dst_repro.plan.catalogue import PACKAGE
+from dst_repro.plan.fingerprint import INERT, LOOP, _origin, _path, closure, essence, fingerprint
 from tests.conftest import RunFactory
 
 SOURCE = '''"""A module."""
@@ -84,3 +90,54 @@ def test_fingerprint_goes_by_method_model_and_data_not_by_numbers(tiny: RunFacto
     assert rigl == fingerprint(tiny("rigl", density=0.2, seed=3, epochs=9))
     others = [tiny("set", density=0.1), tiny("dense"), tiny("rigl", density=0.1, dataset="mnist", dataset_params={})]
     assert len({rigl, *map(fingerprint, others)}) == 4
+
+
+OWN = '''
+from dst_repro.sparsity.criteria import drop
+from .own_helper import score
+
+@drop("own")
+def own(layer):
+    """abs(w), by a helper"""
+    return score(layer.weight)
+'''
+ASK = """
+import sys
+from dst_repro.plan.config import RunConfig
+from dst_repro.plan.fingerprint import fingerprint
+base = {"dataset": "digits", "model": "lenet-300-100", "learning_rate": 0.1, "epochs": 1, "seed": 0, "density": 0.1}
+for params in ({"drop": "own"}, {"compare": ["own"]}, {"drop": "magnitude"}):
+    print(fingerprint(RunConfig.parse(base | {"method": "rigl", "method_params": params})))
+"""
+
+
+def test_a_criterion_in_a_file_of_its_own_counts_for_the_runs_that_select_it(tmp_path: Path) -> None:
+    """With what it imports, here relatively; and for no other run."""
+    shutil.copytree(PACKAGE, tmp_path / "dst_repro", ignore=shutil.ignore_patterns("__pycache__"))
+    folder = tmp_path / "dst_repro" / "sparsity"
+
+    def ask(code: str, helper: str) -> list[str]:
+        (folder / "own.py").write_text(code)
+        (folder / "own_helper.py").write_text(helper)
+        command = [sys.executable, "-c", ASK]
+        return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout.split()
+
+    helper = "def score(weight):\n    return weight.abs()\n"
+    first, other_helper = ask(OWN, helper), ask(OWN, helper.replace("abs()", "square()"))
+    other_code = ask(OWN.replace("score(layer.weight)", "-score(layer.weight)"), helper)
+    for changed in (other_helper, other_code):
+        assert [one != same for one, same in zip(first, changed, strict=True)] == [True, True, False]
+
+
+def test_relative_imports_are_followed_from_modules_and_packages() -> None:
+    def origin(module: str, path: str, code: str) -> str:
+        node = ast.parse(code).body[0]
+        assert isinstance(node, ast.ImportFrom)
+        return _origin(module, Path(path), node)
+
+    assert origin("dst_repro.a.b", "a/b.py", "from .c import d") == "dst_repro.a.c"
+    assert origin("dst_repro.a.b", "a/b.py", "from . import c") == "dst_repro.a"
+    assert origin("dst_repro.a.b", "a/b.py", "from ..c import d") == "dst_repro.c"
+    assert origin("dst_repro.a", "a/__init__.py", "from .c import d") == "dst_repro.a.c"
+    assert origin("dst_repro.a", "a/__init__.py", "from . import c") == "dst_repro.a"
+    assert origin("dst_repro.a", "a/b.py", "from torch import nn") == "torch"
