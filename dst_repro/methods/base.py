@@ -138,9 +138,19 @@ class Method:
         """Layer -> counts: the only source of every sparsity number."""
         return {name: Layer(mask.numel(), int(mask.sum())) for name, mask in self.masks().items()}
 
+    def wanted(self) -> range | None:
+        """How many weights of all layers together may be kept at the end: with a target density one number, but where
+        `fidelity: released` leaves it to chance. None without a target.
+        """
+        if self.context.config.density is None:
+            return None
+        kept = round(self.context.density * sum(module.weight.numel() for module in self.modules.values()))
+        return range(kept, kept + 1)
+
     def at_target(self) -> bool:
         """Whether the network is as sparse as asked, so that this epoch may be reported as a best one."""
-        return True
+        wanted = self.wanted()
+        return wanted is None or sum(layer.kept for layer in self.layers().values()) < wanted.stop
 
     def events(self) -> dict[str, dict[str, float]]:
         """Cumulative counts for the history: name -> layer -> value, e.g. threshold resets."""

@@ -53,8 +53,3 @@ class GMP(Masked):
         size = {name: self.modules[name].weight.abs() for name in prunable(self.modules, self.params)}
         kept = keep_highest(size, self._masks, density, self.params.scope, final=self.context.density)
         self.set_masks(self._masks | kept)
-
-    def at_target(self) -> bool:
-        masks = [self._masks[name] for name in prunable(self.modules, self.params)]
-        kept, size = sum(int(mask.sum()) for mask in masks), sum(mask.numel() for mask in masks)
-        return kept <= round(self.context.density * size)

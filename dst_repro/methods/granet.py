@@ -70,7 +70,3 @@ class GraNet(SparseLearning):
             sizes = {name: self.modules[name].weight.abs() for name in self._masks}
             self.set_masks(pooled(functools.partial(highest, n=total), sizes, self._masks))
         super().update(steps_done)
-
-    def at_target(self) -> bool:
-        layers = self.layers().values()
-        return sum(layer.kept for layer in layers) <= round(self.context.density * sum(layer.numel for layer in layers))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from dst_repro.methods.base import Context, Method
 from dst_repro.sparsity.distribution import Distribution, counts
 from dst_repro.sparsity.masks import random_mask
+from dst_repro.sparsity.pruning import LayerParams, prunable
 
 
 class Masked(Method):
@@ -49,6 +50,16 @@ class Masked(Method):
             name: random_mask(weight.shape, kept[name], self.context.rng("initial", name)).to(weight.device)
             for name, weight in weights.items()
         }
+
+    def wanted(self) -> range | None:
+        """The density is that of the layers that take part; the others stay dense."""
+        everything = super().wanted()
+        if everything is None or not isinstance(self.params, LayerParams):
+            return everything
+        sizes = {name: module.weight.numel() for name, module in self.modules.items()}
+        part = sum(sizes[name] for name in prunable(self.modules, self.params))
+        kept = sum(sizes.values()) - part + round(self.context.density * part)
+        return range(kept, kept + 1)
 
     def bind(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer

@@ -94,6 +94,3 @@ class MEST(DropAndGrow):
         kept = {name: int((self._masks[name] & ~mask).sum()) for name, mask in dropped.items()}
         wanted = {name: min(round(more * self._target[name]), mask.numel()) for name, mask in dropped.items()}
         return {name: max(0, wanted[name] - kept[name]) for name in dropped}
-
-    def at_target(self) -> bool:
-        return all(layer.kept <= self._target[name] for name, layer in self.layers().items())

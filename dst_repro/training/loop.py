@@ -34,6 +34,10 @@ class Diverged(Exception):  # noqa: N818 - an outcome of a run, not an error
         super().__init__(f"the loss became {loss} at step {step}")
 
 
+class MissedTarget(Exception):  # noqa: N818 - an outcome of a run, not an error
+    """The network has not the density that was asked for."""
+
+
 class Trainer:
     """One run between its start and its end. All randomness comes from streams of the run's seed and the epoch.
 
@@ -191,6 +195,14 @@ class Trainer:
             correct += (logits.argmax(1) == labels).sum()
             loss += functional.cross_entropy(logits.float(), labels, reduction="sum")
         return int(correct) / len(part), float(loss) / len(part)
+
+    def check_target(self) -> None:
+        """Raises `MissedTarget` if the network has another density than asked for."""
+        layers, wanted = self.method.layers().values(), self.method.wanted()
+        kept, numel = sum(layer.kept for layer in layers), sum(layer.numel for layer in layers)
+        if wanted is not None and kept not in wanted:
+            asked = f"{wanted[0]}" if len(wanted) == 1 else f"{wanted[0]} to {wanted[-1]}"
+            raise MissedTarget(f"it ends with {kept} of {numel} weights; asked for were {asked}")
 
     def selection(self) -> Selection:
         """Last epoch, best on validation, best on test: the earliest best of the epochs that are as sparse as asked."""

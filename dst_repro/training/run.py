@@ -19,7 +19,7 @@ from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
 from dst_repro.records.record import DataUsed, Record
 from dst_repro.training.checkpoint import Checkpoint
-from dst_repro.training.loop import Diverged, Trainer
+from dst_repro.training.loop import Diverged, MissedTarget, Trainer
 from dst_repro.training.outcome import outcome
 from dst_repro.training.progress import Progress
 from dst_repro.training.state import begin, state_path, write_state
@@ -62,10 +62,14 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
             trainer.load_state_dict(state)
             resumed_at = trainer.epoch
         _epochs(run, trainer, checkpoint)
+        trainer.check_target()
     except UserError:
         raise
     except Diverged as error:
         status, reason = "diverged", str(error)
+    except MissedTarget as error:
+        status, reason = "failed", str(error)
+        Progress(run.id, run.epochs).say(f"failed: {reason}")
     except Exception as error:  # out of memory, a bug in a method: an outcome that tables show
         status, reason = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
         Progress(run.id, run.epochs).say(f"failed: {reason}")
