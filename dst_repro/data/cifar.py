@@ -31,6 +31,9 @@ PER_PIXEL: dict[str, Statistics] = {
 }
 
 
+SIZES = {"train": 50_000, "test": 10_000, "shape": [3, 32, 32]}
+
+
 class CIFARParams(Params):
     normalise: Literal["per-image-std", "per-pixel-std", "none"] = "per-image-std"
     """Each channel minus its mean, over its standard deviation. `per-image-std`: CIFAR-10's means, and the mean over
@@ -74,13 +77,13 @@ def _first(part: Images, number: int | None, key: str) -> Images:
     return part.take(torch.arange(number))
 
 
-@datasets.register("cifar10", CIFARParams)
+@datasets.register("cifar10", CIFARParams, **SIZES, classes=10)
 def cifar10(params: CIFARParams) -> Source:
     """CIFAR-10: 50,000 photographs of 10 classes for training, 10,000 for the test, 32x32 in colour."""
     return _read("cifar10", torchvision_datasets().CIFAR10, 10, params)
 
 
-@datasets.register("cifar100", CIFARParams)
+@datasets.register("cifar100", CIFARParams, **SIZES, classes=100)
 def cifar100(params: CIFARParams) -> Source:
     """CIFAR-100: 50,000 photographs of 100 classes for training, 10,000 for the test, 32x32 in colour."""
     return _read("cifar100", torchvision_datasets().CIFAR100, 100, params)

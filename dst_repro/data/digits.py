@@ -22,7 +22,7 @@ class DigitsParams(Params):
     """Edge of the images: 8 as they are, 28 upsampled (bilinear) for the LeNets."""
 
 
-@datasets.register("digits", DigitsParams)
+@datasets.register("digits", DigitsParams, train=1_437, test=360, shape=[1, 28, 28], classes=10)
 def digits(params: DigitsParams) -> Source:
     """Handwritten digits of scikit-learn: 1,437 for training, a fixed stratified fifth (360) for the test"""
     arrays = {name: torch.from_numpy(array) for name, array in _arrays().items()}

@@ -19,7 +19,7 @@ class ImageNetParams(Params):
     """Edge of the images that the network sees. For evaluation, the centre of an image made 8/7 as large."""
 
 
-@datasets.register("imagenet", ImageNetParams)
+@datasets.register("imagenet", ImageNetParams, train=1_281_167, test=50_000, shape=[3, 224, 224], classes=1_000)
 def imagenet(params: ImageNetParams) -> Source:
     """ImageNet: 1,281,167 photographs of 1,000 classes for training, the 50,000 for validation as the test, 224x224
 

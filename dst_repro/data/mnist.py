@@ -12,6 +12,8 @@ from dst_repro.data.fetch import fetch
 from dst_repro.machine.vision import torchvision_datasets
 from dst_repro.registry import Params, datasets
 
+SIZES = {"train": 60_000, "test": 10_000, "shape": [1, 28, 28], "classes": 10}
+
 
 class MNISTParams(Params):
     normalise: bool = False
@@ -28,13 +30,13 @@ def _read(name: str, kind: type[Any], mean: float, std: float, params: MNISTPara
     return replace(source, mean=(mean,), std=(std,)) if params.normalise else source
 
 
-@datasets.register("mnist", MNISTParams)
+@datasets.register("mnist", MNISTParams, **SIZES)
 def mnist(params: MNISTParams) -> Source:
     """MNIST: 60,000 handwritten digits for training, 10,000 for the test, 28x28."""
     return _read("mnist", torchvision_datasets().MNIST, 0.1307, 0.3081, params)
 
 
-@datasets.register("fashion-mnist", MNISTParams)
+@datasets.register("fashion-mnist", MNISTParams, **SIZES)
 def fashion_mnist(params: MNISTParams) -> Source:
     """Fashion-MNIST: 60,000 articles of clothing for training, 10,000 for the test, 28x28."""
     return _read("fashion-mnist", torchvision_datasets().FashionMNIST, 0.5, 0.5, params)

@@ -42,7 +42,7 @@ class Mirrored(Images):
             yield torch.where(flip[:, None, None, None], images.flip(3), images), labels
 
 
-@datasets.register("tiny-imagenet")
+@datasets.register("tiny-imagenet", train=100_000, test=10_000, shape=[3, 64, 64], classes=200)
 def tiny_imagenet(_: Params) -> Source:
     """Tiny-ImageNet: 100,000 photographs of 200 classes for training, the 10,000 for validation as the test, 64x64
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.grid import Suite
+from dst_repro.plan.sizes import images
 from dst_repro.records import record
 
 FLOPS = {"cpu": 86e9, "gpu": 2e13}
@@ -22,16 +23,6 @@ LAUNCH = {"cpu": 0.0, "gpu": 2e-3}
 """Seconds that a step takes at least, assumed: on a GPU those of starting its hundreds of kernels."""
 
 Shape = tuple[int, ...]
-IMAGES: dict[str, tuple[int, int, Shape, int]] = {
-    "digits": (1_437, 360, (1, 28, 28), 10),
-    "mnist": (60_000, 10_000, (1, 28, 28), 10),
-    "fashion-mnist": (60_000, 10_000, (1, 28, 28), 10),
-    "cifar10": (50_000, 10_000, (3, 32, 32), 10),
-    "cifar100": (50_000, 10_000, (3, 32, 32), 100),
-    "tiny-imagenet": (100_000, 10_000, (3, 64, 64), 200),
-    "imagenet": (1_281_167, 50_000, (3, 224, 224), 1_000),
-}
-"""Training images, test images, shape, classes. The cost of other data sets is known from records alone."""
 
 
 class Hours(NamedTuple):
@@ -82,17 +73,12 @@ def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], flo
 def work(run: RunConfig) -> float:
     """Training images of all epochs; epochs, where the size of the data set is not known."""
     epochs = run.epochs - (run.begin_at or {}).get("epoch", 0)
-    return epochs * (1 - run.validation) * _images(run)[0]
+    known = images(run)
+    return epochs * (1 - run.validation) * (known.train if known else 1)
 
 
 def _unmeasured(run: RunConfig, kind: str) -> float:
     return max(operations(run) / FLOPS[kind], LAUNCH[kind] * work(run) / run.batch_size)
-
-
-def _images(run: RunConfig) -> tuple[int, int]:
-    """(training, test) images"""
-    train, test, *_ = IMAGES.get(run.dataset, (1, 1))
-    return run.dataset_params.get("train", train), run.dataset_params.get("test", test)
 
 
 def operations(run: RunConfig) -> float:
@@ -100,15 +86,12 @@ def operations(run: RunConfig) -> float:
 
     A training image costs three forward passes, a test image one, and a multiplication with its addition counts two.
     """
-    if run.dataset not in IMAGES:
+    known = images(run)
+    if known is None:
         return math.nan
-    train, test = _images(run)
-    _, _, shape, classes = IMAGES[run.dataset]
-    edge = run.dataset_params.get("size")
-    if edge is not None:
-        shape = (shape[0], edge, edge)
-    passes = 3 * (1 - run.validation) * train + run.validation * train + test
-    return 2 * run.epochs * passes * multiplications(run.model, json.dumps(run.model_params), shape, classes)
+    passes = 3 * (1 - run.validation) * known.train + run.validation * known.train + known.test
+    params = json.dumps(run.model_params)
+    return 2 * run.epochs * passes * multiplications(run.model, params, known.shape, known.classes)
 
 
 @functools.cache
