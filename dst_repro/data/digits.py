@@ -15,6 +15,12 @@ from dst_repro.files import cache_folder, write_with
 from dst_repro.registry import Params, datasets
 
 Arrays = dict[str, np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]
+SHAPES = {
+    name + what: ((images, *shape), "uint8")
+    for name, images in (("train", 1_437), ("test", 360))
+    for what, shape in (("", (1, 8, 8)), ("_labels", ()))
+}
+"""Of what is cached; anything else under its name is made anew."""
 
 
 class DigitsParams(Params):
@@ -36,14 +42,18 @@ def digits(params: DigitsParams) -> Source:
 def _arrays() -> Arrays:
     """Both parts as uint8, cached, since importing scikit-learn takes longer than many a run. Their hash is checked."""
     path = cache_folder() / "digits.npz"
-    try:
-        with np.load(path) as saved:
-            return dict(saved)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        arrays = _from_sklearn()
-        with contextlib.suppress(OSError):
-            write_with(path, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]
-        return arrays
+    with contextlib.suppress(OSError, ValueError, EOFError, zipfile.BadZipFile), np.load(path) as saved:
+        cached = dict(saved)
+        if _shapes(cached) == SHAPES:
+            return cached
+    arrays = _from_sklearn()
+    with contextlib.suppress(OSError):
+        write_with(path, lambda stream: np.savez(stream, **arrays))  # type: ignore[arg-type]
+    return arrays
+
+
+def _shapes(arrays: Arrays) -> dict[str, tuple[tuple[int, ...], str]]:
+    return {name: (array.shape, array.dtype.name) for name, array in arrays.items()}
 
 
 def _from_sklearn() -> Arrays:

@@ -44,8 +44,12 @@ def higgs(_: Params) -> Source:
     The released code of Nowak et al. (2023) splits 70 / 15 / 15, stratified, by scikit-learn with seed 42. The test is
     exactly theirs; `validation: 0.17647` (15 / 85) holds as many rows out as they do, drawn by the run's own seed.
     """
-    rows, labels = _read(_path())
-    tested = _test_rows(labels)
+    path = _path()
+    rows, labels = _read(path)
+    try:
+        tested = _test_rows(labels)
+    except ValueError as error:  # too few rows for a split in which each part has both classes
+        raise DataError(f"higgs: {path} can't be split: {' '.join(str(error).split())}") from None
     trained = np.setdiff1d(np.arange(len(labels)), tested)
     train, test = (Rows(torch.from_numpy(rows[i]), torch.from_numpy(labels[i])) for i in (trained, tested))
     return Source("higgs", train, test, classes=2, divisor=1)

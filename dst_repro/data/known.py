@@ -36,3 +36,23 @@ KNOWN_COPIES: dict[str, dict[tuple[str, str], str]] = {
         ): "reconstructed: all 60,000 images are exact, those of the test in an order of their own",
     },
 }
+
+KNOWN_FILES: dict[str, list[dict[str, str]]] = {
+    "cifar10": [
+        {
+            "data_batch_1": "369de334705f7f4bdf6b35a0d70d4068872ceb9039574086a12ff73aca2ecf37",
+            "data_batch_2": "d0df514443a4be8fc29518feba616084bba7074fc021305a7a74aafd0bb99a2f",
+            "data_batch_3": "ea00176d62a72c42f42d6b1e58d63f63c758074e581dd2d0cbe26e75a446b5b9",
+            "data_batch_4": "7083efe7f811fd5d77ffec727fbd41634bddf6c31d76f9da614a08e90addc018",
+            "data_batch_5": "422afd8660c39cdb598c20e8be56404eeeb58d7664f065fb75719a9693d68a32",
+            "test_batch": "d49d7d99bfaa58bd0238e43455f823d37e0277e4e9ec0451c35d51513d73a26a",
+        },
+    ],
+    "cifar100": [
+        {
+            "train": "cfdd3f1f44624d219b61cf89042eb4c55fa048249b0567326568b590afcf1531",
+            "test": "be4f962fb9aa36eb486ed40f38139f09217165c48fe93bb5a02974db7acbf1e1",
+        },
+    ],
+}
+"""The SHA-256 of the batch files of such copies of CIFAR, as numpy 2 pickles them."""

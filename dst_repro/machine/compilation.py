@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -35,11 +36,11 @@ class Compiled(Generic[P, R]):
         return self._call(*args, **kwargs)
 
     def _first(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        _prepare()
-        compiled = torch.compile(self.function, dynamic=False)
         try:
+            _prepare()
+            compiled = torch.compile(self.function, dynamic=False)
             result = compiled(*args, **kwargs)
-        except Exception as error:  # no C++ compiler, no Triton, a torch built without either
+        except Exception as error:  # no C++ compiler, no Triton, a torch built without either, no place for its cache
             self._call = self.function
             reason = str(error).strip().splitlines() or [type(error).__name__]
             print(f"not compiled, slower: {reason[0]}", file=sys.stderr, flush=True)
@@ -49,7 +50,10 @@ class Compiled(Generic[P, R]):
 
 
 def _prepare() -> None:
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    """Raises OSError if the compiler's cache can't be written: torch looks for it wherever it is imported."""
+    folder = os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    os.makedirs(folder, exist_ok=True)
+    tempfile.TemporaryFile(dir=folder).close()
     if not torch.cuda.is_available():  # a pool of processes costs more than the few functions of a CPU run
         os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
     config: Any = importlib.import_module("torch._dynamo.config")

@@ -15,7 +15,8 @@ from dst_repro.plan.catalogue import look_up
 from dst_repro.plan.config import PLUGGED, RunConfig
 
 ROOT = Path(__file__).parents[2]
-LOOP = "dst_repro.training.run"
+LOOP = ("dst_repro.training.loop", "dst_repro.machine.device")
+"""What trains every run. What resumes it, writes down what came of it and keeps its files changes no number."""
 
 INERT = frozenset(
     f"dst_repro.{name}"
@@ -150,4 +151,4 @@ def fingerprint(run: RunConfig) -> str:
     """16 hex digits that change exactly when source that this run, or one it starts from, uses changes."""
     chain = [run, *run.ancestors]
     modules = {look_up(kind, slug)["module"] for r in chain for kind, slug in selected(r)}
-    return _fingerprint((LOOP, *sorted(modules)))
+    return _fingerprint((*LOOP, *sorted(modules)))

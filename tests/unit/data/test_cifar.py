@@ -14,7 +14,9 @@ import pytest
 import torch
 
 from dst_repro.data.base import Images, source
+from dst_repro.data.batches import read_batch
 from dst_repro.data.cifar import PER_IMAGE, PER_PIXEL
+from dst_repro.data.known import KNOWN_FILES
 from dst_repro.errors import ConfigError, DataError
 from dst_repro.machine.vision import torchvision_datasets
 
@@ -48,6 +50,12 @@ def small(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(kind, "url", "http://127.0.0.1:9/")
     monkeypatch.setenv("DST_DATA", str(tmp_path))
     return name, folder
+
+
+def sums(name: str, folder: Path) -> dict[str, str]:
+    kind = getattr(torchvision_datasets(), KINDS[name])
+    files = [file for file, _ in kind.train_list + kind.test_list]
+    return {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files}
 
 
 def rebuilt(folder: Path) -> None:
@@ -105,20 +113,63 @@ def test_a_damaged_file_is_noticed(small: tuple[str, Path], damage: Callable[[Pa
     assert refused(name).startswith(f"{name}: {folder} holds no whole copy (")
 
 
-def test_a_copy_of_other_sources_is_judged_by_its_pixels(small: tuple[str, Path]) -> None:
+def test_a_copy_of_other_sources_is_judged_by_the_sums_in_the_package(
+    small: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By those of its files, whatever it says of them itself, and by that of its pixels."""
     name, folder = small
     rebuilt(folder)
+    assert refused(name).startswith(f"{name}: {folder} holds no whole copy (")
+    monkeypatch.setitem(KNOWN_FILES, name, [sums(name, folder)])
     assert refused(name).startswith(f"{name}: the images found are no known copy (SHA-256 ")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"sha256": {}}', '{"sha256": null}'])
-def test_a_provenance_without_sums_vouches_for_nothing(small: tuple[str, Path], text: str) -> None:
+class Code:
+    """What a pickle can do: call any function."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("rebuild", [False, True])
+def test_no_code_in_a_file_is_run_whatever_its_sum(
+    small: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rebuild: bool
+) -> None:
     name, folder = small
-    (folder / "PROVENANCE.json").write_text(text)
-    assert refused(name).startswith(f"{name}: {folder} holds no whole copy (")
+    file = folder / ("test_batch" if name == "cifar10" else "test")
+    file.write_bytes(pickle.dumps({"data": Code(tmp_path / "ran"), "labels": []}))
+    kind = getattr(torchvision_datasets(), KINDS[name])
+    monkeypatch.setattr(kind, "test_list", [[file.name, hashlib.md5(file.read_bytes()).hexdigest()]])
+    if rebuild:
+        rebuilt(folder)
+        monkeypatch.setitem(KNOWN_FILES, name, [sums(name, folder)])
+    assert "(it asks for " in refused(name)
+    assert not (tmp_path / "ran").exists()
 
 
-def test_what_is_no_batch_is_refused_though_its_sum_is_stated(small: tuple[str, Path]) -> None:
+@pytest.mark.parametrize("codec", ["zlib_codec", "unicode_escape"])
+def test_no_other_codec_is_called(tmp_path: Path, codec: str) -> None:
+    (tmp_path / "batch").write_bytes(f"c_codecs\nencode\n(Vx\nV{codec}\ntR.".encode())
+    with pytest.raises(pickle.UnpicklingError, match=f"the codec {codec}"):
+        read_batch(tmp_path / "batch")
+
+
+def test_batches_of_every_protocol_are_read(tmp_path: Path) -> None:
+    """The original files are of protocol 2."""
+    pixels = np.arange(2 * 3072).astype(np.uint8).reshape(2, 3072)
+    for protocol in range(5):
+        (tmp_path / "batch").write_bytes(pickle.dumps({"data": pixels, "labels": [3, 1]}, protocol=protocol))
+        read, labels = read_batch(tmp_path / "batch")
+        assert (read == pixels).all()
+        assert labels == [3, 1]
+
+
+def test_what_is_no_batch_is_refused_though_its_sum_is_known(
+    small: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     name, folder = small
     for content in (
         b"text",
@@ -130,6 +181,7 @@ def test_what_is_no_batch_is_refused_though_its_sum_is_stated(small: tuple[str, 
         (folder / "PROVENANCE.json").unlink(missing_ok=True)
         (folder / ("test_batch" if name == "cifar10" else "test")).write_bytes(content)
         rebuilt(folder)
+        monkeypatch.setitem(KNOWN_FILES, name, [sums(name, folder)])
         assert refused(name).startswith(f"{name}: {folder} holds no whole copy (")
 
 

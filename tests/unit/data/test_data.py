@@ -6,6 +6,7 @@ import os
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -41,6 +42,23 @@ def test_a_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.Monke
     again = source("digits", {"size": 8})
     assert torch.equal(again.train.images, first.train.images)
     assert cached.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("name", ["train", "test_labels"])
+@pytest.mark.parametrize("change", ["missing", "other"])
+def test_a_cache_of_another_form_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, change: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    whole = source("digits", {})
+    cached = tmp_path / "dst_repro" / "digits.npz"
+    with np.load(cached) as saved:
+        arrays = dict(saved)
+    arrays = {k: v[:3] if k == name else v for k, v in arrays.items() if k != name or change == "other"}
+    np.savez(cached, **arrays)
+    assert source("digits", {}).train.sha256() == whole.train.sha256()
+    with np.load(cached) as saved:
+        assert len(saved) == 4
 
 
 def test_upsampled_digits_are_the_same_images() -> None:

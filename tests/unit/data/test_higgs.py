@@ -125,3 +125,11 @@ def test_another_table_is_refused(root: Path, wrong: str) -> None:
         assert message == f"higgs: {path} is not the table ('target'); fetch it again"
     else:
         assert message == f"higgs: {path} must have 24 columns of finite numbers and 'target', 0 and 1"
+
+
+@pytest.mark.parametrize("rows", [2, 3, 5])
+def test_a_table_too_small_to_split_is_refused(root: Path, rows: int) -> None:
+    table().sort_values("target").iloc[[0, *range(-rows + 1, 0)]].to_parquet(root / "higgs" / "higgs.parquet")
+    with pytest.raises(DataError, match=r"higgs\.parquet can't be split: ") as caught:
+        source("higgs", {})
+    assert "\n" not in str(caught.value)

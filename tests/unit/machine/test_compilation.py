@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,27 @@ def test_without_a_compiler_it_stays_eager_and_says_so(capsys: pytest.CaptureFix
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1
     assert said[0].startswith("not compiled, slower: ")
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR"])
+def test_without_a_place_for_its_cache_it_stays_eager_and_says_so(tmp_path: Path, variable: str) -> None:
+    (tmp_path / "file").touch()
+    environment = {k: v for k, v in os.environ.items() if k not in ("XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR")}
+    code = (
+        "import torch; from dst_repro.machine.compilation import Compiled; "
+        "f = Compiled(lambda x: x * 2, True); f(torch.ones(1)); print(f(torch.ones(1)).item(), f.active)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {variable: str(tmp_path / "file")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split() == ["2.0", "False"]
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("not compiled, slower: ")
+    assert str(tmp_path / "file") in line
 
 
 def test_an_error_of_the_function_itself_is_raised() -> None:

@@ -76,7 +76,7 @@ def test_closure_of_rigl_has_its_bases_and_no_other_method() -> None:
 
 
 def test_closure_of_a_run_leaves_out_discovery_and_analysis() -> None:
-    found = closure(LOOP, "dst_repro.methods.dense", "dst_repro.models.lenet", "dst_repro.data.digits")
+    found = closure(*LOOP, "dst_repro.methods.dense", "dst_repro.models.lenet", "dst_repro.data.digits")
     assert not found & INERT
     assert {"dst_repro.training.loop", "dst_repro.training.optimisation", "dst_repro.data.base"} <= found
     outside = ("cli", "plots", "tables", "records.frames", "compare", "report", "registry", r"plan\.", r"methods\.rigl")
