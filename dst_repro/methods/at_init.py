@@ -16,6 +16,7 @@ from dst_repro.methods.base import Maskable, maskable
 from dst_repro.methods.masked import Masked
 from dst_repro.sparsity.masks import shuffled
 from dst_repro.sparsity.pruning import PruneParams, Scope, keep_highest, prunable
+from dst_repro.sparsity.zeroing import zero_elsewhere
 
 Mode = Literal["train", "eval"]
 
@@ -42,10 +43,6 @@ class AtInit(Masked):
     def scored_network(self, model: nn.Module) -> nn.Module:
         """The copy of the network that is scored, and may be written to."""
         return copy.deepcopy(model)
-
-    def final_density(self, numel: int) -> float:
-        """The density of the layers to prune, which have `numel` weights."""
-        return self.context.density
 
     @property
     def data(self) -> Data:
@@ -75,9 +72,8 @@ class AtInit(Masked):
                 raise FloatingPointError(f"scores of iteration {t} are not finite: {', '.join(broken)}")
             density = final ** (t / self.params.iterations)
             masks = keep_highest(scores, masks, density, self.params.scope, final=final)
-            with torch.no_grad():
-                for name, weight in weights.items():
-                    weight.mul_(masks[name])
+            for name, weight in weights.items():
+                zero_elsewhere(weight, masks[name])
         return masks
 
     @contextlib.contextmanager

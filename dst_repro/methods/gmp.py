@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Context
 from dst_repro.methods.masked import Masked
 from dst_repro.registry import methods
@@ -29,13 +30,21 @@ class GMP(Masked):
     """Gradual magnitude pruning (Zhu and Gupta 2017)
 
     Starts dense. Every `update_period` steps the smallest magnitudes are pruned to the sparsity
-    s_f - s_f * (1 - (t - t_0) / (t_1 - t_0))^3; the last pruning, at `end`, reaches the density exactly.
+    s_f - s_f * (1 - (t - t_0) / (t_1 - t_0))^3; the last pruning, at `end` but before the training's last
+    step if it has several, reaches the density exactly. Where `begin` is `end`, it is the only one.
     """
 
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
         self.begin = context.fraction(params.begin)
         self.end = max(1, min(context.fraction(params.end), context.total_steps - 1))
+        if params.begin > params.end:
+            raise ConfigError(f"must be `end`, {params.end:g}, or less, not {params.begin:g}", "method_params.begin")
+        moment = context.config.begin_at or {}
+        first = moment.get("step", moment.get("epoch", 0) * context.steps_per_epoch)
+        if first >= self.end:
+            last = f"the last pruning comes after step {self.end}, see `method_params.end`"
+            raise ConfigError(f"{last}; the training must begin before, not at step {first}", "begin_at")
 
     def initial_masks(self) -> dict[str, Tensor]:
         return self.full_masks()
@@ -45,7 +54,8 @@ class GMP(Masked):
         if done == self.end:
             self.prune(self.context.density)  # not 1 - sparsity, whose rounding can cost a weight
         elif self.begin <= done < self.end and (done - self.begin) % self.params.update_period == 0:
-            self.prune(1 - cubic_sparsity(1 - self.context.density, done, self.begin, self.end))
+            density = 1 - cubic_sparsity(1 - self.context.density, done, self.begin, self.end)
+            self.prune(max(density, self.context.density))  # rounding can take it below
 
     @torch.no_grad()
     def prune(self, density: float) -> None:

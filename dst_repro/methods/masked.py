@@ -12,6 +12,7 @@ from dst_repro.methods.base import Context, Method
 from dst_repro.sparsity.distribution import Distribution, counts
 from dst_repro.sparsity.masks import random_mask
 from dst_repro.sparsity.pruning import LayerParams, prunable
+from dst_repro.sparsity.zeroing import keep_bits, zero_elsewhere, zero_pruned
 
 
 class Masked(Method):
@@ -19,13 +20,13 @@ class Masked(Method):
 
     Three things keep a pruned weight at zero without touching the weights at every step: its gradient is masked before
     the optimiser's step, its optimiser state was cleared when it was pruned, and weight decay of zero is zero. So
-    `weight.grad` is dense in `after_backward`, where growth reads it, at the cost of one fused multiplication a step.
+    `weight.grad` is dense in `after_backward`, where growth reads it, at the cost of one operation a layer and step.
     """
 
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
         self._masks: dict[str, Tensor] = {}
-        self._factors: list[Tensor] = []  # the masks in the weights' dtype: multiplying by a boolean is slow
+        self._bits: list[Tensor] = []  # the masks as `zero_pruned` takes them
         self._optimizer: torch.optim.Optimizer | None = None
 
     def prepare(self, model: nn.Module) -> None:
@@ -58,8 +59,12 @@ class Masked(Method):
             return everything
         sizes = {name: module.weight.numel() for name, module in self.modules.items()}
         part = sum(sizes[name] for name in prunable(self.modules, self.params))
-        kept = sum(sizes.values()) - part + round(self.context.density * part)
+        kept = sum(sizes.values()) - part + round(self.final_density(part) * part)
         return range(kept, kept + 1)
+
+    def final_density(self, numel: int) -> float:
+        """The density at the end of the layers that take part, which have `numel` weights."""
+        return self.context.density
 
     def bind(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
@@ -73,23 +78,20 @@ class Masked(Method):
         for name, mask in masks.items():
             weight = self.modules[name].weight
             keep = mask if restart is None else mask & ~restart[name]
-            weight.mul_(keep)
+            zero_elsewhere(weight, keep)
             self._clear_state(weight, keep)
         self._masks = masks
-        self._factors = [
-            mask.to(self.modules[name].weight.dtype).contiguous(memory_format=_format(self.modules[name].weight))
-            for name, mask in masks.items()
-        ]
+        self._bits = [keep_bits(mask, self.modules[name].weight) for name, mask in masks.items()]
 
     def _clear_state(self, weight: Tensor, keep: Tensor) -> None:
         if self._optimizer is None:
             return
         for value in self._optimizer.state.get(weight, {}).values():
             if isinstance(value, Tensor) and value.shape == weight.shape:
-                value.mul_(keep)
+                zero_elsewhere(value, keep)
 
     def mask_gradients(self) -> None:
-        torch._foreach_mul_([self.gradient(name) for name in self._masks], self._factors)
+        zero_pruned([self.gradient(name) for name in self._masks], self._bits)
 
     def gradient(self, name: str) -> Tensor:
         """The gradient of a layer's weight, dense until `mask_gradients`."""
@@ -110,8 +112,3 @@ class Masked(Method):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.set_masks({name: mask.to(self.modules[name].weight.device) for name, mask in state["masks"].items()})
-
-
-def _format(weight: Tensor) -> torch.memory_format:
-    channels_last = weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if channels_last else torch.contiguous_format

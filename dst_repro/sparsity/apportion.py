@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 Excess = Literal["proportional", "equal"]
+TOLERANCE = 1e-9
+"""By how much an amount may fall short of a whole number and still be that number."""
 
 
 def fill(total: float, shares: Mapping[str, float], room: Mapping[str, float]) -> dict[str, float]:
@@ -40,12 +42,19 @@ def fill_equally(total: float, shares: Mapping[str, float], room: Mapping[str, f
         amounts |= {name: amounts[name] + excess / len(rest) for name in rest}
 
 
+def roundable(amounts: Mapping[str, float], total: int, room: Mapping[str, int]) -> bool:
+    """Whether whole numbers make the total, none above its room, each its amount rounded down or one more."""
+    least = {name: math.floor(amount + TOLERANCE) for name, amount in amounts.items()}
+    most = {name: min(room[name], number + 1) for name, number in least.items()}
+    return all(least[name] <= most[name] for name in least) and total <= sum(most.values())
+
+
 def whole(amounts: Mapping[str, float], total: int, room: Mapping[str, int]) -> dict[str, int]:
     """Layer -> whole number within one of its amount, none above its room, `total` in all.
 
-    Largest remainders decide who gets the last weights; ties go to the earlier layer.
+    Largest remainders decide who gets the last weights; ties go to the earlier layer. The amounts must be `roundable`.
     """
-    found = {name: min(room[name], math.floor(amount + 1e-9)) for name, amount in amounts.items()}
+    found = {name: min(room[name], math.floor(amount + TOLERANCE)) for name, amount in amounts.items()}
     missing = total - sum(found.values())
     by_remainder = sorted(amounts, key=lambda name: found[name] - amounts[name])
     for name in [n for n in by_remainder if found[n] < room[n]][:missing]:

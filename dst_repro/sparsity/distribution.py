@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from dst_repro.sparsity.apportion import fill, whole
+from dst_repro.sparsity.apportion import apportion, fill, roundable, whole
 
 Shape = tuple[int, ...]
 Distribution = Literal["uniform", "er", "erk"]
@@ -34,9 +34,13 @@ def densities(shapes: Mapping[str, Shape], density: float, distribution: Distrib
     if not 0 < density <= 1:
         raise ValueError(f"density must be in (0, 1], not {density}")
     size = {name: math.prod(shape) for name, shape in shapes.items()}
-    raw = {name: RAW[distribution](shape) * size[name] for name, shape in shapes.items()}
-    amounts = fill(density * sum(size.values()), raw, size)
+    amounts = fill(density * sum(size.values()), _proportions(shapes, distribution), size)
     return {name: amounts[name] / size[name] for name in shapes}
+
+
+def _proportions(shapes: Mapping[str, Shape], distribution: Distribution) -> dict[str, float]:
+    """Layer -> its share of the weights, not normalised, where none is full."""
+    return {name: RAW[distribution](shape) * math.prod(shape) for name, shape in shapes.items()}
 
 
 def counts(
@@ -45,8 +49,12 @@ def counts(
     """Layer -> weights to keep. Exact: they add up to round(density * total), each within one of its share.
 
     Largest remainders decide who gets the last weights; ties go to the earlier layer. `room` is how many a layer has to
-    choose from, by default all.
+    choose from, by default all; what a layer has no room for goes to the others in proportion to their shares. Raises
+    ValueError if there is no room for all.
     """
     size = {name: math.prod(shape) for name, shape in shapes.items()}
     shares = {name: p * size[name] for name, p in densities(shapes, density, distribution).items()}
-    return whole(shares, round(density * sum(size.values())), size if room is None else room)
+    total, room = round(density * sum(size.values())), size if room is None else {name: room[name] for name in shapes}
+    if roundable(shares, total, room):
+        return whole(shares, total, room)
+    return apportion(total, _proportions(shapes, distribution), room)

@@ -52,13 +52,20 @@ def keep_highest(
 ) -> dict[str, Tensor]:
     """Layer -> boolean mask of the highest scores among the candidates, round(density * numel) over all layers.
 
+    What a layer has too few candidates for goes to the others. Raises ValueError if all layers together have too few.
+
     Where each layer has its own share and `density` falls towards `final`, none gets fewer than `final` gives it, which
-    rounding may ask for.
+    rounding may ask for; the number of all layers may then be some weights larger, but not at `final`.
     """
+    room = {name: int(among[name].sum()) for name in scores}
     if scope == "global":
         total = round(density * sum(score.numel() for score in scores.values()))
+        if total > sum(room.values()):
+            raise ValueError(f"{total} weights are to be kept of {sum(room.values())}")
         return pooled(functools.partial(highest, n=total), scores, among)
     shapes = {name: tuple(score.shape) for name, score in scores.items()}
-    kept = counts(shapes, density, scope, {name: int(mask.sum()) for name, mask in among.items() if name in shapes})
-    least = counts(shapes, density if final is None else final, scope)
-    return {name: highest(score, among[name], max(kept[name], least[name])) for name, score in scores.items()}
+    kept = counts(shapes, density, scope, room)
+    if final is not None and final != density:
+        least = counts(shapes, final, scope)
+        kept = {name: max(number, least[name]) for name, number in kept.items()}
+    return {name: highest(score, among[name], kept[name]) for name, score in scores.items()}

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Layer
 from tests.conftest import MethodFactory
 
@@ -96,9 +97,66 @@ def test_no_layer_falls_below_its_end_and_the_end_is_exact(build: MethodFactory,
         assert all(a >= b for a, b in zip(earlier, later, strict=True))
 
 
-def test_one_shot_where_begin_is_not_before_end(build: MethodFactory) -> None:
-    method = build(nn.Linear(10, 10), "gmp", 10, density=0.1, method_params={"begin": 0.9, "end": 0.5})
-    assert kept_after_each_step(method, 10) == [100] * 4 + [10] * 6
+@pytest.mark.parametrize(
+    ("steps", "params", "kept"),
+    [
+        (10, {"begin": 0.5, "end": 0.5}, [100] * 4 + [10] * 6),
+        (10, {"begin": 0.99, "end": 1.0}, [100] * 8 + [10] * 2),
+        (10, {"end": 0.01}, [10] * 10),
+        (2, {"begin": 0.6, "end": 0.7}, [10, 10]),
+        (1, {}, [10]),
+        (1, {"begin": 0.5, "end": 1.0}, [10]),
+    ],
+)
+def test_one_shot_where_begin_is_end(
+    build: MethodFactory, steps: int, params: dict[str, float], kept: list[int]
+) -> None:
+    method = build(nn.Linear(10, 10), "gmp", steps, density=0.1, method_params=params)
+    assert kept_after_each_step(method, steps) == kept
+
+
+def test_begin_after_end_is_refused(build: MethodFactory) -> None:
+    with pytest.raises(ConfigError, match=r"^method_params\.begin: must be `end`, 0\.5, or less, not 0\.9$"):
+        build(nn.Linear(10, 10), "gmp", 10, density=0.1, method_params={"begin": 0.9, "end": 0.5})
+
+
+@pytest.mark.parametrize("end", [0.75, 1.0, 0.01])
+@pytest.mark.parametrize("unit", ["step", "epoch"])
+def test_a_training_that_begins_after_the_last_pruning_is_refused(build: MethodFactory, end: float, unit: str) -> None:
+    """Of 40 steps in 4 epochs the last pruning is after step 30, 39 or 1."""
+
+    def made(begin_at: dict[str, int]) -> Any:
+        fields = {"epochs": 4, "method_params": {"end": end, "update_period": 1}, "begin_at": begin_at}
+        return build(nn.Linear(10, 10), "gmp", 40, density=0.1, **fields)
+
+    last = {0.75: 30, 1.0: 39, 0.01: 1}[end]
+    for n in range(1, 40) if unit == "step" else range(1, 4):
+        begin = n if unit == "step" else 10 * n
+        if begin >= last:
+            message = (
+                rf"^begin_at: the last pruning comes after step {last}, see `method_params\.end`; "
+                rf"the training must begin before, not at step {begin}$"
+            )
+            with pytest.raises(ConfigError, match=message):
+                made({unit: n})
+            continue
+        method = made({unit: n})
+        for step in range(begin, 40):
+            method.after_step(step)
+        assert method.layers()[""].kept == 10
+
+
+@pytest.mark.parametrize("scope", ["uniform", "global"])
+def test_rounding_before_the_end_costs_no_weight(build: MethodFactory, scope: str) -> None:
+    """0.075 * 100 = 7.5 rounds to 8. A step before the end, of 750,000, the sparsity is 0.925 to the last bit, and
+    1 - 0.925 a little less than 0.075.
+    """
+    assert (round(0.075 * 100), round((1 - (1 - 0.075)) * 100)) == (8, 7)
+    params = {"scope": scope, "update_period": 1}
+    method = build(nn.Linear(10, 10), "gmp", 1_000_000, density=0.075, method_params=params)
+    for done in (500_000, 749_999, 750_000):
+        method.after_step(done - 1)
+    assert method.layers()[""].kept == 8
 
 
 def test_pruned_weights_are_zero_and_without_gradient(build: MethodFactory) -> None:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from dst_repro.sparsity.apportion import Excess, apportion, fill, fill_equally, whole
+from dst_repro.sparsity.apportion import Excess, apportion, fill, fill_equally, roundable, whole
 
 
 def test_amounts_are_in_proportion() -> None:
@@ -40,6 +40,15 @@ def test_largest_remainders_get_the_last_weights() -> None:
     assert whole({"a": 1.2, "b": 2.7, "c": 3.1}, 7, room) == {"a": 1, "b": 3, "c": 3}
     assert whole({"a": 1.5, "b": 2.5, "c": 3.0}, 7, room) == {"a": 2, "b": 2, "c": 3}  # the earlier of a tie
     assert whole({"a": 0.9999999999, "b": 2.0, "c": 3.0}, 6, room) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_rounding_moves_no_more_than_a_fraction() -> None:
+    amounts = {"a": 2.5, "b": 7.5}
+    assert roundable(amounts, 10, {"a": 2, "b": 100})  # 2 and 8
+    assert not roundable(amounts, 11, {"a": 2, "b": 100})  # 2 and 9
+    assert not roundable(amounts, 10, {"a": 1, "b": 100})  # 1 and 9
+    assert roundable({"a": 1.9999999999, "b": 8.0}, 10, {"a": 2, "b": 8})
+    assert not roundable({"a": 1.9999999999, "b": 8.0}, 10, {"a": 1, "b": 8})
 
 
 def test_no_room_is_an_error() -> None:
