@@ -97,12 +97,17 @@ def maskable(model: nn.Module) -> dict[str, Maskable]:
 class Method:
     """Dense training; the base of every method.
 
-    The loop calls `prepare`, then `bind`, then for each step `penalty`, `after_backward` and `after_step`.
+    The loop calls `initialise`, `prepare` and `bind`, then for each step `penalty`, `after_backward` and `after_step`.
     """
 
     def __init__(self, params: Any, context: Context) -> None:
         self.params, self.context = params, context
         self.modules: dict[str, Maskable] = {}
+
+    def initialise(self, model: nn.Module) -> None:
+        """Draw weights anew where the method starts from others than the model. The model is still on the CPU, so that
+        a seed has one start, whatever the device.
+        """
 
     def prepare(self, model: nn.Module) -> None:
         """Create masks or thresholds. The model is initialised and on its device."""

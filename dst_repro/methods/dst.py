@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from dst_repro.errors import ConfigError
-from dst_repro.methods.base import Context, Method
+from dst_repro.methods.base import Context, Maskable, Method, maskable
 from dst_repro.registry import Params, methods
 from dst_repro.sparsity.threshold import ESTIMATORS, as_matrix, differentiate, mask_weights, step
 
@@ -21,7 +21,7 @@ class DSTParams(Params):
     alpha: Annotated[float, Field(ge=0)]
     """Weight of the sparse regularisation; a larger one gives a sparser network. Not comparable between networks."""
     reset: bool = True
-    """Whether a layer that keeps at most 1 % has its thresholds set back to zero."""
+    """Whether a layer that keeps at most 1 % has its thresholds set back to zero; an LSTM's never are as released."""
     threshold_decay: bool | None = None
     """Whether weight decay acts on thresholds; by default as `fidelity` says."""
     granularity: Literal["neuron", "layer", "weight"] = "neuron"
@@ -40,7 +40,8 @@ class DST(Method):
 
     The authors' code differs from the paper (`fidelity: released`): S(0) is 0 instead of 1, evaluation passes may reset
     thresholds too, weight decay acts on thresholds, which eq. (5) does not have, and masked layers start from
-    U(+-1/sqrt(fan_in)), whatever the dense network starts from.
+    U(+-1/sqrt(fan_in)), whatever the dense network starts from. The matrices of an LSTM are never reset then, whatever
+    `reset` says, and start as its masked cell does.
     """
 
     def __init__(self, params: Any, context: Context) -> None:
@@ -55,6 +56,11 @@ class DST(Method):
         self._mask_weights = context.compile(functools.partial(mask_weights, closed=self.closed))
         self._differentiate = context.compile(functools.partial(differentiate, closed=self.closed, estimator=estimator))
 
+    def initialise(self, model: nn.Module) -> None:
+        if not self.paper:
+            for module in maskable(model).values():
+                module.reset_parameters()
+
     def prepare(self, model: nn.Module) -> None:
         """`weight` of each layer becomes `weight_orig` and `threshold`, which train, and the masked weight.
 
@@ -63,8 +69,6 @@ class DST(Method):
         """
         super().prepare(model)
         for name, module in self.modules.items():
-            if not self.paper:
-                module.reset_parameters()
             weight = self.weights[name] = module.get_parameter("weight")
             threshold = self.thresholds[name] = nn.Parameter(self._start(weight))
             del module._parameters["weight"]
@@ -77,10 +81,15 @@ class DST(Method):
         self._t = [as_matrix(self._per_row(name).detach()) for name in self.thresholds]
         self._out = [as_matrix(masked.detach()) for masked in self.masked.values()]
         device = self._w[0].device
-        self._least = torch.tensor([RESET_AT * w.numel() for w in self._w], dtype=torch.float64, device=device)
+        least = [RESET_AT * m.weight.numel() if self._may_reset(m) else -1 for m in self.modules.values()]
+        self._least = torch.tensor(least, dtype=torch.float64, device=device)
+        self._never_reset = max(least) < 0
         self._alpha = torch.tensor(self.params.alpha, device=device)
         self._resets = torch.zeros(len(self._w), dtype=torch.int64, device=device)
         model.register_forward_pre_hook(lambda model, _: self._renew(model.training))
+
+    def _may_reset(self, module: Maskable) -> bool:
+        return bool(self.params.reset and (self.paper or getattr(module, "reset_as_released", True)))
 
     def _start(self, weight: Tensor) -> Tensor:
         """Thresholds of 0, in the shape of what shares one."""
@@ -104,7 +113,7 @@ class DST(Method):
         On a GPU it is always computed twice: to ask whether a layer is empty would make the processor wait for it.
         """
         kept = self._mask_weights(self._w, self._t, self._out)
-        if not self.params.reset or not (training or not self.paper):
+        if self._never_reset or (self.paper and not training):
             return
         empty = kept <= self._least
         if empty.is_cpu and not empty.any():
@@ -165,7 +174,7 @@ class DST(Method):
         for name, mask in self.masks().items():
             count: Any = getattr(self.modules[name], "kept_as_printed", None)
             if count is not None:
-                counted[name] = count(mask, mask * self.weights[name])
+                counted[name] = count(mask, torch.where(mask, self.weights[name], 0))
         return {"kept_as_printed": counted} if counted else {}
 
     def state_dict(self) -> dict[str, Any]:

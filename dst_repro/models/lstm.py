@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -21,16 +21,28 @@ warnings.filterwarnings("ignore", message="RNN module weights are not part of si
 class Gates(nn.Linear):
     """The stacked matrices of four gates, U(+-1/sqrt(units)) at the start, their biases 0 (released code of DST)."""
 
+    reset_as_released = False
+    """DST's released code never resets the thresholds of an LSTM."""
+    uniform_biases = False
+
     def reset_parameters(self) -> None:
         bound = 1 / math.sqrt(self.out_features // 4)
         nn.init.uniform_(self.weight, -bound, bound)
-        if self.bias is not None:
+        if self.bias is not None and self.uniform_biases:
+            nn.init.uniform_(self.bias, -bound, bound)
+        elif self.bias is not None:
             nn.init.zeros_(self.bias)
 
     def kept_as_printed(self, mask: Tensor, masked: Tensor) -> float:
         """What DST's released code counts as kept: of the output gate it sums the masked weights, not their mask."""
         others = 3 * self.out_features // 4
         return float(mask[:others].sum()) + float(masked[others:].sum())
+
+
+class GatesWithBiases(Gates):
+    """The same with biases from U(+-1/sqrt(units)), too: the dense cell of that code."""
+
+    uniform_biases = True
 
 
 class LSTMLayer(nn.Module):
@@ -41,9 +53,9 @@ class LSTMLayer(nn.Module):
     can be masked like any other; only their tensors are used.
     """
 
-    def __init__(self, inputs: int, units: int) -> None:
+    def __init__(self, inputs: int, units: int, gates: type[Gates]) -> None:
         super().__init__()
-        self.input = Gates(inputs, 4 * units)
+        self.input = gates(inputs, 4 * units)
         self.hidden = Gates(units, 4 * units, bias=False)
         self.register_buffer("no_bias", torch.zeros(4 * units), persistent=False)
 
@@ -73,12 +85,12 @@ class LSTM(nn.Module):
     one's c the second one's h. `train` and `eval` begin anew with zero.
     """
 
-    def __init__(self, inputs: int, units: int, classes: int, carried: int = 0) -> None:
+    def __init__(self, inputs: int, units: int, classes: int, carried: int = 0, gates: type[Gates] = Gates) -> None:
         super().__init__()
         self.units, self.carried = units, carried
         self._state: tuple[Tensor, Tensor] | None = None
-        self.lstm1 = LSTMLayer(inputs, units)
-        self.lstm2 = LSTMLayer(units, units)
+        self.lstm1 = LSTMLayer(inputs, units, gates)
+        self.lstm2 = LSTMLayer(units, units, gates)
         self.fc = Output(units, classes)
 
     def train(self, mode: bool = True) -> LSTM:
@@ -114,13 +126,15 @@ class LSTM(nn.Module):
 class LSTMParams(Params):
     carried: Annotated[int, Field(ge=0)] = 0
     """Images whose last state the next ones start with, as the released code of DST has it; 0 for none."""
+    biases: Literal["zero", "uniform"] = "zero"
+    """What the gates' biases start from: U(+-1/sqrt(units)) in the dense cell of that code, 0 in its masked one."""
 
 
 def _lstm(slug: str, units: int, shape: Shape, classes: int, params: LSTMParams) -> nn.Module:
     channels, _, width = image(slug, shape, 1)
     if channels != 1:
         raise ConfigError(f"{slug} reads the rows of images with 1 channel, not {channels}", "model")
-    return LSTM(width, units, classes, params.carried)
+    return LSTM(width, units, classes, params.carried, GatesWithBiases if params.biases == "uniform" else Gates)
 
 
 @models.register("lstm-a", LSTMParams)

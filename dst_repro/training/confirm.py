@@ -23,8 +23,9 @@ from dst_repro.plan.grid import Suite
 from dst_repro.records import record
 from dst_repro.records.cost import work
 from dst_repro.sparsity.masks import sha256
+from dst_repro.training.divergence import Diverged
 from dst_repro.training.history import Row
-from dst_repro.training.loop import Diverged, Trainer
+from dst_repro.training.loop import Trainer
 from dst_repro.training.parents import provide_states
 from dst_repro.training.state import begin
 

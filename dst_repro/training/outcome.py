@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from dst_repro.plan.config import RunConfig
@@ -10,6 +12,7 @@ from dst_repro.records.record import DataUsed, LayerCount, Record
 from dst_repro.sparsity.health import effective
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.loop import Trainer
+from dst_repro.training.network import plain_network
 from dst_repro.training.progress import Progress
 
 
@@ -46,14 +49,20 @@ def outcome(
             for name, mask in masks.items()
         ),
         mask_sha256=sha256(masks) if masks else None,
-        events=trainer.method.events() if trainer else {},
+        events=_events(trainer) if trainer else {},
     )
+
+
+def _events(trainer: Trainer) -> dict[str, dict[str, float]]:
+    """Without sums that are no numbers: those of a network whose weights have diverged."""
+    found = trainer.method.events()
+    return {name: {k: v for k, v in values.items() if math.isfinite(v)} for name, values in found.items()}
 
 
 def _effective(trainer: Trainer, masks: dict[str, Tensor]) -> dict[str, Tensor]:
     """The kept weights that lie on a path from input to output; nothing of a network that this can't be told of."""
     try:
-        return effective(trainer.plain_network(), trainer.data.shape, masks)
+        return effective(plain_network(trainer.config, trainer.data), trainer.data.shape, masks)
     except Exception as error:  # a training must not be lost for it
         said = f"the health of its mask is not recorded: {type(error).__name__}: {error}"
         Progress(trainer.config.id, trainer.config.epochs).say(said)

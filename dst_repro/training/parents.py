@@ -13,7 +13,8 @@ from dst_repro.machine.device import settle
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
-from dst_repro.training.loop import Diverged, Trainer
+from dst_repro.training.divergence import Diverged
+from dst_repro.training.loop import Trainer
 from dst_repro.training.run import Policy, train
 from dst_repro.training.state import about_state, begin, state_path, write_state
 

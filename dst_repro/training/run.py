@@ -19,7 +19,9 @@ from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
 from dst_repro.records.record import DataUsed, Record
 from dst_repro.training.checkpoint import Checkpoint
-from dst_repro.training.loop import Diverged, MissedTarget, Trainer
+from dst_repro.training.divergence import Diverged
+from dst_repro.training.evaluation import MissedTarget, check_target
+from dst_repro.training.loop import Trainer
 from dst_repro.training.outcome import outcome
 from dst_repro.training.progress import Progress
 from dst_repro.training.state import begin, state_path, write_state
@@ -62,7 +64,7 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
             trainer.load_state_dict(state)
             resumed_at = trainer.epoch
         _epochs(run, trainer, checkpoint)
-        trainer.check_target()
+        check_target(trainer.method)
     except UserError:
         raise
     except Diverged as error:
