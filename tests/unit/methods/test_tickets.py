@@ -63,6 +63,42 @@ def test_the_next_round_prunes_what_the_first_has_left(trainer: TrainerFactory, 
         assert not bool((mask & ~before.masks[name]).any())
 
 
+@pytest.mark.parametrize("parent", ["mask_from", "weights_from"])
+@pytest.mark.parametrize(
+    ("scope", "density"), [("uniform", 0.05), ("erk", 0.09), ("er", 0.1), ("global", 0.1), ("uniform", 0.0973)]
+)
+def test_a_round_of_another_scope_is_exact(
+    trainer: TrainerFactory, tmp_path: Path, parent: str, scope: str, density: float
+) -> None:
+    """After 10 % of all weights, which leaves some layers fewer than their shares."""
+    before = {"method": "imp", parent: {"method": "dense"}, "density": 0.1, "method_params": {"scope": "global"}}
+    run = trainer("imp", **{parent: before}, density=density, method_params={"scope": scope})
+    (first,) = run.config.parents.values()
+    given = read_state(state_path(tmp_path / "parents", first.id))
+    kept = sum(layer.kept for layer in run.method.layers().values())
+    assert kept == round(density * 50_200)
+    assert run.method.wanted() == range(kept, kept + 1)
+    assert not any(bool((mask & ~given.masks[name]).any()) for name, mask in run.method.masks().items())
+    assert run.method.at_target()
+
+
+@pytest.mark.parametrize("parent", ["mask_from", "weights_from"])
+@pytest.mark.parametrize("scope", ["uniform", "erk", "global"])
+def test_a_round_denser_than_the_one_before_is_refused(trainer: TrainerFactory, parent: str, scope: str) -> None:
+    before = {"method": "imp", parent: {"method": "dense"}, "density": 0.1, "method_params": {"scope": "global"}}
+    said = (
+        r"^density: the round before has left 5020 of 50200 weights, a density of 0\.1: must be that or less, not 0\.2$"
+    )
+    with pytest.raises(ConfigError, match=said):
+        trainer("imp", **{parent: before}, density=0.2, method_params={"scope": scope})
+
+
+def test_a_first_round_may_keep_every_weight(trainer: TrainerFactory) -> None:
+    for parent in ("mask_from", "weights_from"):
+        run = trainer("imp", **{parent: {"method": "dense"}}, density=1.0)
+        assert all(layer.kept == layer.numel for layer in run.method.layers().values())
+
+
 def layers(network: dict[str, Tensor], masks: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: network[f"{name}.weight"] for name in masks}
 
