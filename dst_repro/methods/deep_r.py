@@ -23,7 +23,7 @@ Temperatures = Annotated[tuple[Stage, ...], Field(strict=False)]
 
 PAPER: Temperatures = ((0.0, 2.5e-11),)  # noise of 1e-5 times the learning rate of 0.5 in the authors' MNIST script
 RELEASED: Temperatures = ((0.0, 1e-5), (0.125, 1e-8), (0.4, 1e-12), (0.7, 1e-15))
-RELEASED_ETA = 0.01  # stands for the learning rate in the noise of the released code
+RELEASED_ETA = 0.01  # stands for the learning rate in the noise of the released code, in all of its experiments
 
 
 class DeepRParams(Params):
@@ -37,6 +37,26 @@ class DeepRParams(Params):
     """Share of the training after which weights may cross zero: no rewiring, no noise; the prior only if released."""
 
 
+class Leftovers:
+    """The momentum of every position of all layers that has no connection, as the released code leaves it.
+
+    Nothing clears it there and no gradient comes, so it fades by the optimiser's momentum factor at every step.
+    """
+
+    def __init__(self, momentum: Tensor) -> None:
+        self.momentum = momentum  # (positions,), as of the step `since`
+        self.since = torch.zeros_like(momentum, dtype=torch.int32)  # 0: as of the first step
+
+    def leave(self, where: Tensor, momentum: Tensor, step: int) -> None:
+        put(self.momentum, where, momentum)
+        put(self.since, where, torch.full_like(where, step, dtype=torch.int32))
+
+    def at(self, where: Tensor, step: int, first: int, factor: float) -> Tensor:
+        """What is left at these positions (n,) after a step, in float64: below float32's smallest it counts no more."""
+        age = step - take(self.since, where).clamp(min=first)
+        return take(self.momentum, where).double() * factor ** age.double()
+
+
 @methods.register("deep-r", DeepRParams, density=True)
 class DeepR(Masked):
     """Deep R, deep rewiring (Bellec et al. 2018, algorithm 1)
@@ -48,10 +68,22 @@ class DeepR(Masked):
     SGD without momentum this is the paper's update. Numbers are kept layer by layer, as in the authors' MNIST script,
     and shared out much as there (1, 3 and 30 % of LeNet-300-100). soft-Deep R, which keeps no number, is not offered.
 
-    `fidelity: released` is the code of DSR's authors, from which the published comparisons come: prior and noise are
-    parts of the gradient, the noise sqrt(2 * 0.01 * T) whatever the learning rate, with T = 1e-5, 1e-8, 1e-12, 1e-15
-    from epochs 0, 25, 80 and 140 of 200; a connection takes the sign of its first step; one that has just gone dormant
-    is not drawn. They share out density uniformly and stop at 95 % of the training.
+    `fidelity: released` is the code of DSR's authors (IntelAI/dynamic-reparameterization), from which the published
+    comparisons come. Prior and noise are parts of the gradient, the noise sqrt(2 * 0.01 * T) whatever the learning
+    rate, with T = 1e-5, 1e-8, 1e-12, 1e-15 from epochs 0, 25, 80 and 140 of 200; layers that are dense have no noise,
+    and their weights may cross zero. That code's experiments share out density uniformly and stop at 95 % of the
+    training. They are of CIFAR-10 and ImageNet; none is given for MNIST, and by default its 0.01 is 0.001, there is no
+    prior, and nothing stops.
+
+    There, a sign is compared with that of the step before. At the first step it is that of an initial draw which was
+    thrown away: half of the connections go dormant. One that has just gone is not drawn. New ones start at zero, but
+    with the momentum that their position still has, and with the sign of the weight that the optimiser has just given
+    it while it was dormant: at the first step that of its initial weight, later the one to which this momentum moves
+    it, left by the first step's prior and weight decay or by an earlier connection. So half of all new ones go dormant
+    again at once, until what is left is too small for float32 (some 850 steps with a momentum of 0.9); after that, and
+    with plain SGD from the second step on, they may take either sign. With Adam, which that code does not offer,
+    nothing is left. Where a layer has no room for all new connections its density falls there; here the others keep
+    their place and start at zero.
     """
 
     def __init__(self, params: Any, context: Context) -> None:
@@ -62,12 +94,15 @@ class DeepR(Masked):
         self._temperatures = sorted((context.fraction(share), value) for share, value in given)
         # of all connections of all layers, one layer after another
         self._active, self._signs = torch.empty(0, dtype=torch.bool), torch.empty(0)
+        self._left = Leftovers(torch.empty(0))  # only if released
         self._ranges: list[range] = []
-        # of the active ones among them: positions in their layers, signs (0: still to come), weights
+        # of the active ones among them: positions in their layers, signs (0: either), weights, if their layer has room
         self._where, self._sign = torch.empty(0, dtype=torch.int64), torch.empty(0)
+        self._room = torch.empty(0)
         self.values = nn.Parameter(torch.empty(0))
         self._kept: list[int] = []
         self._rewired: list[int] = []
+        self._first = -1  # the first step, once it is done
 
     def prepare(self, model: nn.Module) -> None:
         """Active weights become one parameter, which takes the place of all masked layers' weights in the optimiser."""
@@ -75,6 +110,11 @@ class DeepR(Masked):
         where = [mask.flatten().nonzero().squeeze(1) for mask in self._masks.values()]
         self._where, self._kept = torch.cat(where), [len(part) for part in where]
         self._sign = self._signs[self._active]
+        if self.released:
+            layers = zip(self._ranges, self._kept, strict=True)
+            self._room = torch.cat([self._sign.new_full((kept,), kept < len(inside)) for inside, kept in layers])
+            thrown_away = torch.randint(2, self._sign.shape, generator=self.context.rng("signs"))  # of a symmetric draw
+            self._sign = self._room * (2 * thrown_away - 1).to(self._room)
         self.values = nn.Parameter(self._gather([module.weight.detach() for module in self.modules.values()]))
         self._rewired = [0] * len(where)
 
@@ -82,7 +122,13 @@ class DeepR(Masked):
         weights = [module.weight.detach().flatten() for module in self.modules.values()]
         ends = list(itertools.accumulate(map(len, weights)))
         self._ranges = [range(end - len(weight), end) for end, weight in zip(ends, weights, strict=True)]
-        self._signs = torch.where(torch.cat(weights) < 0, -1.0, 1.0)
+        if self.released:
+            initial = torch.cat(weights)
+            self._signs = initial.sign()
+            gradient = self.params.alpha * self._signs + self.context.config.weight_decay * initial
+            self._left = Leftovers(gradient)  # of the first step, where there is no connection
+        else:
+            self._signs = torch.where(torch.cat(weights) < 0, -1.0, 1.0)
         return self.random_masks(self.context.density, self.params.distribution)
 
     def set_masks(self, masks: dict[str, Tensor], restart: dict[str, Tensor] | None = None) -> None:
@@ -109,12 +155,13 @@ class DeepR(Masked):
         if self.released:
             gradient.add_(self.values.sign(), alpha=self.params.alpha)
             if step < self.end:
-                gradient += self._noise(step, RELEASED_ETA)
+                gradient += self._noise(step, RELEASED_ETA) * self._room
         self.values.grad = gradient
         return False
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
+        self._first = step if self._first < 0 else self._first
         crossed = self._crossed(step) if step < self.end else self._where[:0]
         self.values.index_fill_(0, crossed, 0.0)
         parts = zip(self.modules.values(), self._split(self._where), self._split(self.values), strict=True)
@@ -125,12 +172,13 @@ class DeepR(Masked):
 
     def _crossed(self, step: int) -> Tensor:
         """The active connections, as they are numbered here, that would be of the wrong sign after prior and noise."""
-        if self.released:
-            self._sign = torch.where(self._sign == 0, self.values.sign(), self._sign)
-        else:
+        if not self.released:
             eta = self._learning_rate()
             self.values.add_(self._noise(step, eta)).sub_(self._sign, alpha=eta * self.params.alpha)
-        return (self.values * self._sign < 0).nonzero().squeeze(1)
+        crossed = (self.values * self._sign < 0).nonzero().squeeze(1)
+        if self.released:
+            self._sign = self.values.sign() * self._room
+        return crossed
 
     def _gather(self, tensors: Sequence[Tensor]) -> Tensor:
         """The active ones of all layers' values."""
@@ -164,26 +212,46 @@ class DeepR(Masked):
         new = torch.where(new < 0, gone, new)  # where no other is free
         self._active.index_fill_(0, gone, False).index_fill_(0, new, True)
         put(self._where, crossed, new - begin)
-        put(self._sign, crossed, take(self._signs, new))
-        if self.released:
-            self._sign.index_fill_(0, crossed, 0.0)
         state = self._optimizer.state[self.values] if self._optimizer else {}
+        momentum: Tensor | None = state.get("momentum_buffer")
+        before = None if momentum is None else take(momentum, crossed)
         for value in state.values():
             if isinstance(value, Tensor) and value.shape == self.values.shape:
                 value.index_fill_(0, crossed, 0.0)
+        put(self._sign, crossed, take(self._signs, new))
+        if self.released:
+            left = self._leftovers(gone, new, before, step)
+            if momentum is not None:
+                put(momentum, crossed, left.to(momentum))
+            if step > self._first:
+                put(self._sign, crossed, (-self._learning_rate() * left).to(self._sign).sign())
         for layer in layers:
             self._rewired[layer] += 1
+
+    def _leftovers(self, gone: Tensor, new: Tensor, before: Tensor | None, step: int) -> Tensor:
+        """The momentum that new connections find (n,), given that of those which they replace."""
+        factor = 0.0
+        if before is None or self._optimizer is None:
+            before = take(self._left.momentum, gone).zero_()
+        else:
+            factor = float(self._optimizer.param_groups[0]["momentum"])
+        self._left.leave(gone, before, step)
+        return self._left.at(new, step, self._first, factor)
 
     def events(self) -> dict[str, dict[str, float]]:
         return {"rewired": dict(zip(self._masks, map(float, self._rewired), strict=True))}
 
     def state_dict(self) -> dict[str, Any]:
         active = {"where": self._where, "sign": self._sign, "values": self.values.detach()}
-        return super().state_dict() | active | {"signs": self._signs, "rewired": list(self._rewired)}
+        left = {"left": self._left.momentum, "since": self._left.since, "first": self._first}
+        return super().state_dict() | active | left | {"signs": self._signs, "rewired": list(self._rewired)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         super().load_state_dict(state)
         self._where, self._sign, self._signs = (state[name].clone() for name in ("where", "sign", "signs"))
+        self._left = Leftovers(state["left"].clone())
+        self._left.since.copy_(state["since"])
+        self._first = state["first"]
         with torch.no_grad():
             self.values.copy_(state["values"])
         self._rewired = list(state["rewired"])

@@ -39,6 +39,11 @@ def a_step(method: Any, layer: nn.Linear, optimizer: Any, gradient: Tensor, step
     method.after_step(step)
 
 
+def compare_with(method: Any, signs: Tensor) -> None:
+    """Have the next step compared with these signs."""
+    method.load_state_dict(method.state_dict() | {"sign": signs})
+
+
 def still(alpha: float) -> dict[str, Any]:
     return {"alpha": alpha, "temperature": [[0.0, 0.0]]}
 
@@ -144,25 +149,160 @@ def test_released_prior_and_noise_are_in_the_gradient(build: MethodFactory, tiny
     method = build(model, "deep-r", **fields)
     optimizer = build_optimizer(tiny("deep-r", **fields), method.param_groups(model, 0.0))
     method.bind(optimizer)
+    compare_with(method, torch.ones(5000))
     a_step(method, model[0], optimizer, torch.zeros(100, 100))
     move = (model[0].weight.detach() - 1.0)[method.masks()["0"]].double()
     assert float(move.mean()) == pytest.approx(-0.5 * 0.01, rel=0.01)
     assert float(move.std()) == pytest.approx(0.5 * math.sqrt(2 * 0.01 * 1e-5), rel=0.05)
 
 
-def test_released_connections_take_the_sign_of_their_first_step(build: MethodFactory, tiny: RunFactory) -> None:
-    fields = {"fidelity": "released", "method_params": still(0.0)}
-    method, layer, optimizer = one_layer(build, tiny, **fields)
+def test_released_first_step_rewires_half_of_every_layer(build: MethodFactory, tiny: RunFactory) -> None:
+    """Signs of a draw that was thrown away: each connection goes with a chance of 1/2, whatever the step does.
+
+    Half of the new ones, which are compared with their own draw, go again at the second step.
+    """
+    layers = {"0": (784, 300), "1": (300, 100), "2": (100, 100)}
+    model = nn.Sequential(*(nn.Linear(*sizes, bias=False) for sizes in layers.values()))
+    params = still(0.0) | {"distribution": "uniform"}
+    fields = {"density": 0.1, "fidelity": "released", "method_params": params} | PLAIN
+    method = build(model, "deep-r", **fields)
+    optimizer = build_optimizer(tiny("deep-r", **fields), method.param_groups(model, 0.0))
+    method.bind(optimizer)
+    rewired = dict.fromkeys(layers, 0.0)
+    going = {name: 0.1 * inputs * outputs for name, (inputs, outputs) in layers.items()}  # 23520, 3000, 1000
+    for step in range(2):
+        optimizer.zero_grad()
+        for module in model:
+            module.weight.grad = 1e-9 * torch.randn(module.weight.shape)  # moves new ones, and no old one across zero
+        assert method.after_backward(step) is False
+        optimizer.step()
+        method.after_step(step)
+        now = method.events()["rewired"]
+        for name, number in going.items():
+            assert abs(now[name] - rewired[name] - number / 2) < 4 * math.sqrt(number) / 2, name
+        going, rewired = {name: now[name] - rewired[name] for name in layers}, now
+
+
+def test_released_first_step_by_hand(build: MethodFactory, tiny: RunFactory) -> None:
+    """Of four connections the second and the third had the other sign in the draw that was thrown away."""
+    method, layer, optimizer = one_layer(build, tiny, fidelity="released", method_params=still(0.0))
+    initial, first = torch.tensor(INITIAL), method.masks()["0"].clone()
+    where = first.flatten().nonzero().squeeze(1)
+    stays = torch.tensor([1.0, -1.0, -1.0, 1.0])
+    compare_with(method, initial.flatten()[where].sign() * stays)
+    a_step(method, layer, optimizer, torch.zeros(2, 4))
+    kept = torch.zeros(8, dtype=torch.bool).index_fill_(0, where[stays > 0], True).view(2, 4)
+    assert torch.equal(layer.weight, initial * kept)
+    assert method.events() == {"rewired": {"0": 2.0}}
+    new = method.masks()["0"] & ~kept
+    assert int(new.sum()) == 2
+    assert not bool((new & first).any())  # one that has just gone dormant is not drawn
+    # the first of them goes the way of its own initial weight, the second the other way
+    gradient, (one, other) = torch.zeros(8), new.flatten().nonzero().squeeze(1).tolist()
+    gradient[one], gradient[other] = -0.2 * initial.flatten()[[one, other]].sign() * torch.tensor([1.0, -1.0])
+    a_step(method, layer, optimizer, gradient.view(2, 4), step=1)
+    found = layer.weight.detach().flatten()
+    assert float(found[one]) == pytest.approx(0.1 * float(initial.flatten()[one].sign()))
+    assert not bool(method.masks()["0"].flatten()[other])
+    assert method.events() == {"rewired": {"0": 3.0}}
+    # without momentum nothing is left at the other positions: what replaces it may go either way, and then not back
+    third = int((method.masks()["0"] & ~kept & ~new).nonzero() @ torch.tensor([4, 1]))
+    for sign, stays_active in ((-1.0, True), (1.0, False)):
+        gradient = torch.zeros(8)
+        gradient[third] = 0.1 * sign * (1 if stays_active else 2)
+        a_step(method, layer, optimizer, gradient.view(2, 4), step=2)
+        assert bool(method.masks()["0"].flatten()[third]) == stays_active
+
+
+@pytest.mark.parametrize("step", [1, 2000])
+@pytest.mark.parametrize("along", [True, False])
+def test_released_signs_of_new_connections(build: MethodFactory, tiny: RunFactory, along: bool, step: int) -> None:
+    """The prior of the first step left the momentum 0.001 * sign(w) everywhere, which moves to the other side of zero.
+
+    0.9^1 of it is there after the second step: new connections are compared with -sign(w). 0.9^2000 of it (1e-92) is
+    nothing in float32: they take the sign of their first step, whichever it is.
+    """
+    fields = {"optimizer_params": {"momentum": 0.9}, "fidelity": "released", "method_params": still(0.001)}
+    method, layer, optimizer = one_layer(build, tiny, steps=4000, **fields)
     first = method.masks()["0"].clone()
-    a_step(method, layer, optimizer, 6 * layer.weight.detach())
+    compare_with(method, torch.tensor(INITIAL)[first].sign())
+    sign = torch.tensor(INITIAL).sign()
+    a_step(method, layer, optimizer, torch.zeros(2, 4))
+    assert torch.equal(method.masks()["0"], first)
+    a_step(method, layer, optimizer, 6 * sign, step=step)  # all four
     new = method.masks()["0"].clone()
-    assert torch.equal(new, ~first)  # none that has just gone dormant
-    against = 0.2 * torch.tensor(INITIAL).sign()
-    a_step(method, layer, optimizer, against, step=1)
-    assert torch.allclose(layer.weight, -0.5 * against * new)
-    assert torch.equal(method.masks()["0"], new)
-    a_step(method, layer, optimizer, -2 * against, step=2)  # now it would cross
-    assert not bool(layer.weight.any())
+    assert torch.equal(new, ~first)
+    left = 0.9 * 0.001 if step == 1 else 0.0
+    assert torch.allclose(optimizer.state[method.values]["momentum_buffer"], left * sign[new], atol=1e-12)
+    a_step(method, layer, optimizer, (-0.2 if along else 0.2) * sign, step=step + 1)
+    stay = step == 2000 or not along
+    assert method.events()["rewired"]["0"] == (4 if stay else 8)
+    moved = -0.5 * (0.9 * left + (-0.2 if along else 0.2)) * sign * new
+    assert torch.allclose(layer.weight, moved if stay else torch.zeros(2, 4), atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "decay", "momentum", "nesterov"),
+    [
+        (1e-3, 0.0, 0.9, True),
+        (0.0, 1e-2, 0.9, False),
+        (0.0, 0.0, 0.9, True),
+        (1e-3, 1e-2, 0.0, False),
+    ],
+)
+def test_released_steps_are_those_of_a_dense_tensor_under_a_mask(
+    build: MethodFactory, tiny: RunFactory, alpha: float, decay: float, momentum: float, nesterov: bool
+) -> None:
+    """The released rule as it is written there: all weights and momenta are kept, dormant weights are set to zero after
+    each step but not before the first, signs of all are compared with those of the step before.
+    """
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(20, 15, bias=False))
+    dense = nn.Parameter(model[0].weight.detach().clone())
+    options = {"momentum": momentum, "nesterov": nesterov}
+    fields: dict[str, Any] = {"density": 0.2, "fidelity": "released", "learning_rate": 0.1, "weight_decay": decay}
+    fields |= {"optimizer_params": options, "method_params": still(alpha)}
+    method = build(model, "deep-r", **fields)
+    optimizer = build_optimizer(tiny("deep-r", **fields), method.param_groups(model, decay))
+    method.bind(optimizer)
+    reference = torch.optim.SGD([dense], 0.1, weight_decay=decay, **options)
+    mask, signs = method.masks()["0"].clone(), torch.zeros(15, 20)
+    signs[mask] = method.state_dict()["sign"]
+    assert set(signs[mask].tolist()) == {-1.0, 1.0}
+    gone_in_all, again = 0, 0
+    ever = mask.clone()
+    for step in range(60):
+        gradient = torch.randn(15, 20)
+        a_step(method, model[0], optimizer, gradient, step)
+        dense.grad = gradient * mask + alpha * dense.detach().sign()
+        reference.step()
+        found = dense.detach().sign()
+        gone = mask & (found * signs < 0)
+        after = method.masks()["0"].clone()
+        assert torch.equal(gone, mask & ~after)
+        grown = after & ~mask
+        assert int(grown.sum()) == int(gone.sum())
+        again += int((grown & ever).sum())
+        gone_in_all, mask, signs, ever = gone_in_all + int(gone.sum()), after, found, ever | after
+        with torch.no_grad():
+            dense.mul_(mask & ~grown)
+        torch.testing.assert_close(model[0].weight.detach(), dense.detach())
+        if momentum:
+            left = reference.state[dense]["momentum_buffer"].flatten()[method.state_dict()["where"]]
+            torch.testing.assert_close(optimizer.state[method.values]["momentum_buffer"], left)
+    assert gone_in_all > 60
+    assert again > 30  # positions that had a connection before
+
+
+@pytest.mark.parametrize("distribution", ["uniform", "er"])
+def test_released_dense_layers_have_neither_noise_nor_signs(
+    build: MethodFactory, tiny: RunFactory, distribution: str
+) -> None:
+    params = {"alpha": 0.0, "temperature": [[0.0, 1.0]], "distribution": distribution}
+    method, layer, optimizer = one_layer(build, tiny, density=1.0, fidelity="released", method_params=params)
+    a_step(method, layer, optimizer, 6 * torch.tensor(INITIAL))
+    assert torch.allclose(layer.weight, -2 * torch.tensor(INITIAL))
+    assert method.events() == {"rewired": {"0": 0.0}}
 
 
 def test_temperature_by_the_share_of_the_training(build: MethodFactory) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +15,10 @@ from dst_repro.errors import ConfigError
 from dst_repro.methods.base import maskable
 from dst_repro.registry import models
 from dst_repro.sparsity.distribution import counts
+from dst_repro.sparsity.health import effective
 from dst_repro.training.loop import Trainer
-from tests.conftest import RunFactory
+from tests.conftest import RunFactory, TrainerFactory
+from tests.contract.test_methods import one_each
 
 LAYERS: dict[str, dict[str, tuple[int, ...]]] = {
     "lenet-300-100": {"fc1": (300, 784), "fc2": (100, 300), "fc3": (10, 100)},
@@ -52,7 +55,7 @@ FANTASTIC: dict[str, tuple[tuple[int, ...], int, int, dict[str, tuple[int, ...]]
 }
 
 
-def network(slug: str, shape: tuple[int, ...], classes: int = 10, seed: int = 0, **params: float) -> nn.Module:
+def network(slug: str, shape: tuple[int, ...], classes: int = 10, seed: int = 0, **params: Any) -> nn.Module:
     torch.manual_seed(seed)
     entry = models[slug]
     built: nn.Module = entry.object(shape, classes, entry.params(**params))
@@ -78,6 +81,73 @@ def test_published_counts(slug: str, parameters: int, weights: int) -> None:
     assert sizes(model) == (parameters, weights)
     assert shapes(model) == LAYERS[slug]
     assert model(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+def test_lenet_300_100_with_batch_normalisation_as_dsr_s_authors_have_it() -> None:
+    """No biases; 2 * (300 + 100 + 10) scales and shifts, on the logits too; in evaluation by the running moments."""
+    model = network("lenet-300-100", (1, 28, 28), batch_norm=True)
+    assert sizes(model) == (267_020, 266_200)
+    assert shapes(model) == LAYERS["lenet-300-100"]
+    assert [name for name, _ in model.named_children()] == [
+        *("flatten", "fc1", "bn1", "relu1", "fc2", "bn2", "relu2", "fc3", "bn3")
+    ]
+    check_uniform(model, LAYERS["lenet-300-100"])
+    assert gammas(model)[nn.BatchNorm1d] == {1.0}
+    x = torch.randn(5, 1, 28, 28)
+    for trained in (True, False):
+        expected, moments = x.flatten(1).double(), [x.new_zeros(0)] * 0
+        for n in (1, 2, 3):
+            expected = expected @ model.get_submodule(f"fc{n}").weight.double().T
+            moments += [expected.mean(0), expected.var(0)]
+            if trained:
+                expected = (expected - expected.mean(0)) / (expected.var(0, correction=0) + 1e-5).sqrt()
+            else:  # 0.9 * (0, 1) + 0.1 * (mean, variance) of the one batch
+                norm = model.get_submodule(f"bn{n}")
+                expected = (expected - norm.running_mean.double()) / (norm.running_var.double() + 1e-5).sqrt()
+            expected = expected.clamp(min=0) if n < 3 else expected
+        torch.testing.assert_close(model.train(trained)(x).double(), expected, rtol=1e-3, atol=1e-4)
+        if trained:
+            for n in (1, 2, 3):
+                norm = model.get_submodule(f"bn{n}")
+                mean, variance = moments[2 * n - 2], moments[2 * n - 1]
+                torch.testing.assert_close(norm.running_mean.double(), 0.1 * mean, rtol=1e-3, atol=1e-4)
+                torch.testing.assert_close(norm.running_var.double(), 0.9 + 0.1 * variance, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("fields", one_each())
+def test_every_method_trains_lenet_300_100_with_batch_normalisation(
+    trainer: TrainerFactory, digits: Data, fields: dict[str, Any]
+) -> None:
+    """Counts hold, pruned weights are zero, statistics move in training alone, and paths are counted."""
+    run = trainer(**fields, model_params={"batch_norm": True})
+    for _ in range(run.config.epochs):
+        run.run_epoch()
+    masks = run.method.masks()
+    assert set(masks) == set(LAYERS["lenet-300-100"])
+    assert run.method.at_target()
+    state = run.method.network(run.model)
+    for name, mask in masks.items():
+        assert not bool(state[f"{name}.weight"][~mask].any())
+        assert f"{name}.bias" not in state
+    moved = state["bn3.running_var"].clone()
+    assert not torch.equal(moved, torch.ones(10))
+    run.evaluate(digits.test)
+    assert torch.equal(run.model.get_submodule("bn3").running_var, moved)
+    reached = effective(network("lenet-300-100", digits.shape, batch_norm=True), digits.shape, masks)
+    plain = effective(network("lenet-300-100", digits.shape), digits.shape, masks)
+    for name, mask in masks.items():
+        assert not bool((reached[name] & ~mask).any())
+        assert torch.equal(reached[name], plain[name])  # normalisation makes and cuts no path
+
+
+def test_lenet_300_100_starts_as_ever_unless_normalised() -> None:
+    """Layer after layer from one stream, weights before biases, as torch draws them."""
+    model = network("lenet-300-100", (1, 28, 28), seed=3)
+    torch.manual_seed(3)
+    for name, (outputs, inputs) in LAYERS["lenet-300-100"].items():
+        layer = nn.Linear(inputs, outputs)
+        assert torch.equal(model.get_submodule(name).weight, layer.weight)
+        assert torch.equal(model.get_submodule(name).bias, layer.bias)
 
 
 @pytest.mark.parametrize("slug", COUNTS)
