@@ -6,6 +6,8 @@ layers get what was freed.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -19,12 +21,16 @@ from dst_repro.sparsity.axes import DropAndGrowParams, Momentum, Period, Rate, T
 from dst_repro.sparsity.growth import growth
 from dst_repro.sparsity.redistribution import SHARES
 from dst_repro.sparsity.schedule import DECAYS
+from dst_repro.sparsity.zeroing import zero_pruned
 
 __all__ = ["DropAndGrow", "DropAndGrowParams", "Momentum", "Period", "Rate", "Timing", "TrainingShare"]
 
 
 class DropAndGrow(Scored):
-    """What drop-and-grow methods share. The number of active weights never changes."""
+    """What drop-and-grow methods share. The number of active weights never changes.
+
+    Raises ConfigError for a training without any update, which would be that of a static mask.
+    """
 
     excess: Excess = "proportional"  # who gets what a full layer cannot take
 
@@ -35,6 +41,13 @@ class DropAndGrow(Scored):
             raise ConfigError("growth by momentum needs `momentum: dense`", "method_params.momentum")
         if params.gradient_batches > self.period:
             raise ConfigError(f"an update comes every {self.period} steps", "method_params.gradient_batches")
+        first = next(self.updates(), None)
+        if first is None:
+            raise ConfigError(f"leaves no update: {self.rhythm}", "method_params.update_period")
+        early = params.timing != "after-step" and first == self.steps[0]
+        if early and "momentum" in (params.grow, params.redistribution):
+            message = f"the first update comes before the first step, when there is no momentum: {self.rhythm}"
+            raise ConfigError(message, "method_params.update_period")
 
     @property
     def initial_density(self) -> float:
@@ -55,6 +68,24 @@ class DropAndGrow(Scored):
         last, and while t < T_end (Evci et al. 2020, algorithm 1).
         """
         return 0 < steps_done < self.context.fraction(self.params.update_end) and steps_done % self.period == 0
+
+    @property
+    def steps(self) -> range:
+        """By the steps taken, when the training could have an update."""
+        begin_at = self.context.config.begin_at or {}
+        begin = begin_at.get("step", begin_at.get("epoch", 0) * self.context.steps_per_epoch)
+        late = self.params.timing != "instead-of-step"
+        return range(begin + late, self.context.total_steps + late)
+
+    def updates(self) -> Iterator[int]:
+        """By the steps taken, when the training has an update, in turn."""
+        return filter(self.due, self.steps)
+
+    @property
+    def rhythm(self) -> str:
+        """When updates come, for messages."""
+        end = self.context.fraction(self.params.update_end)
+        return f"the period is {self.period} of {self.context.total_steps} steps, and updates end at step {end}"
 
     @torch.no_grad()
     def after_backward(self, step: int) -> bool:
@@ -81,7 +112,7 @@ class DropAndGrow(Scored):
     @torch.no_grad()
     def after_step(self, step: int) -> None:
         if self.params.momentum == "dense":
-            torch._foreach_mul_([self.modules[name].weight for name in self._masks], self._factors)
+            zero_pruned([self.modules[name].weight for name in self._masks], self._bits)
         if self.params.timing == "after-step" and self.due(step + 1):
             self.update(step + 1)
         self._dense = {}
@@ -125,6 +156,15 @@ class DropAndGrow(Scored):
         """A layer's share of what is redistributed, not normalised; `kept` is its mask after the drop."""
         return SHARES[self.params.redistribution](LayerView(self, name, "share", step), self._masks[name], kept)
 
+    def shares(self, kept: Mapping[str, Tensor], step: int) -> dict[str, float]:
+        """Layer -> its share. Raises FloatingPointError where one is infinite or not a number."""
+        found = {name: self.share(name, mask, step) for name, mask in kept.items()}
+        broken = [name for name, share in found.items() if not math.isfinite(share)]
+        if broken:
+            message = f"shares of what is grown are not finite: {', '.join(broken)}"
+            raise FloatingPointError(f"{message} (redistribution by {self.params.redistribution}, step {step})")
+        return found
+
     def free(self, dropped: dict[str, Tensor]) -> dict[str, Tensor]:
         """Layer -> boolean mask of the positions that may be grown: the inactive ones, just dropped ones among them."""
         return {name: ~self._masks[name] | mask for name, mask in dropped.items()}
@@ -134,18 +174,17 @@ class DropAndGrow(Scored):
         numbers = {name: int(mask.sum()) for name, mask in dropped.items()}
         if self.params.redistribution == "none":
             return numbers
-        shares = {name: self.share(name, self._masks[name] & ~mask, step) for name, mask in dropped.items()}
+        shares = self.shares({name: self._masks[name] & ~mask for name, mask in dropped.items()}, step)
         room = {name: int(mask.sum()) for name, mask in free.items()}
         return apportion(sum(numbers.values()), shares, room, self.excess)
 
-    @property
-    def regrown_go_on(self) -> bool:
-        """Whether a weight that is dropped and grown in the same update keeps its value and its state."""
-        return self.released
+    def restarted(self, name: str, dropped: Tensor, grown: Tensor) -> Tensor:
+        """Boolean mask of the grown weights that start at zero: all but those that were dropped and go on."""
+        return grown & ~dropped if self.params.regrown == "keep" else grown
 
     @torch.no_grad()
     def update(self, steps_done: int) -> None:
-        """Drop and grow; grown weights start at zero."""
+        """Drop and grow; grown weights start at zero, but for those just dropped if `regrown` says so."""
         rate = self.rate(steps_done)
         self.compare(rate, steps_done)
         dropped = self.drop(rate, steps_done)
@@ -155,7 +194,7 @@ class DropAndGrow(Scored):
         for name, n in numbers.items():
             grown = self.grow(name, free[name], n, steps_done)
             masks[name] = self._masks[name] & ~dropped[name] | grown
-            restart[name] = grown & ~dropped[name] if self.regrown_go_on else grown
+            restart[name] = self.restarted(name, dropped[name], grown)
         self.set_masks(masks, restart)
         self.exploration.add(masks)
         self._remember()

@@ -10,6 +10,7 @@ from torch import Tensor
 from dst_repro.methods.base import Context
 from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Rate, TrainingShare
 from dst_repro.registry import methods
+from dst_repro.sparsity.axes import Regrown
 from dst_repro.sparsity.distribution import Distribution
 from dst_repro.sparsity.masks import highest
 from dst_repro.sparsity.schedule import Decay
@@ -24,6 +25,7 @@ class DSRParams(DropAndGrowParams):
     """Share of the active weights that an update should drop: the paper's N_p over the number of active weights."""
     decay: Decay = "constant"
     drop: Literal["magnitude"] = "magnitude"
+    regrown: Regrown = "zero"
     scope: Literal["global"] = "global"
     redistribution: Literal["survivors", "magnitude", "gradient", "momentum"] = "survivors"
     threshold: Annotated[float, Field(gt=0)] = 1.0e-3
@@ -38,7 +40,8 @@ class DSR(DropAndGrow):
 
     Every update drops all weights with |w| < H, but for the largest of a layer that would lose all, and grows as many
     at random, among the layers in proportion to the weights that each has left, and where none was just dropped, as
-    far as there is such room. H is halved if more than 1.1 N_p were dropped, doubled if fewer than 0.9 N_p.
+    far as there is such room; where there is too little, just dropped places are taken, too, from zero, since that code
+    grows nothing there. H is halved if more than 1.1 N_p were dropped, doubled if fewer than 0.9 N_p.
 
     Rule and defaults are those of the authors' code for a Wide ResNet 28-2 with 10 % of its weights: N_p = 20,000 is
     13.8 % of them, and the period grows from 100 to 800 steps. `fidelity: released` differs in one thing only: an

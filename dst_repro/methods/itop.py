@@ -27,10 +27,11 @@ class SETITOP(SparseLearning):
 
     Drops by magnitude and grows at random, so seldom that new weights have time to grow. Its measure, the share of all
     weights that have ever been active, is `explored` over a layer's size, here as in every drop-and-grow method.
-    `grow: random-unfired` prefers weights that have never been active. Settings are those of the authors' CIFAR code.
+    `grow: random-unfired` prefers weights that have never been active. Settings are those of the authors' CIFAR code,
+    which applies masks once, after drop and growth, so that a weight that is dropped and grown again keeps its value.
 
-    `fidelity: released`: initial masks and random growth by chance, numbers rounded up, an update after the last step,
-    too, and a weight that is dropped and grown again keeps its value. What that code does with ties is not offered.
+    `fidelity: released`: initial masks and random growth by chance, numbers rounded up, and an update after the last
+    step, too. What that code does with ties is not offered.
     """
 
 

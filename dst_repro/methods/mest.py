@@ -8,12 +8,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Context
 from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Period, Rate, TrainingShare
 from dst_repro.registry import methods
-from dst_repro.sparsity.criteria import DropBy
+from dst_repro.sparsity.axes import Regrown
+from dst_repro.sparsity.criteria import DropBy, criterion
 from dst_repro.sparsity.distribution import Distribution, counts
 from dst_repro.sparsity.masks import highest
+from dst_repro.sparsity.selection import lowest_of_all
 
 
 class MESTParams(DropAndGrowParams):
@@ -32,18 +35,20 @@ class MESTParams(DropAndGrowParams):
     drop: DropBy = "mest"
     scope: Literal["layer"] = "layer"
     redistribution: Literal["none"] = "none"
+    regrown: Regrown = "zero"
 
 
 @methods.register("mest", MESTParams, density=True)
 class MEST(DropAndGrow):
     """MEST, memory-economic sparse training (Yuan et al. 2021)
 
-    Every five epochs each layer is pruned by abs(w) + gamma * abs(g) and grows at random, from zero. Elastic mutation
-    (EM): pruned below the target density by 20, then 10, then 0 % of it, and grown back to it. With the soft memory
-    bound (EM&S, `prune_rate: 0.0, excess_rate: 0.5`): pruned to the target density, and grown above it by 50, then 25,
-    then 0 %, with which the last updates end at it. Stages and rates are those of the authors' scripts for 90 %, there
-    given as sparsities; EM&S starts at the target density here. Weights are masked one by one: their patterns, blocks
-    and channels are not here, nor is training on fewer data.
+    Every five epochs each layer is pruned by abs(w) + gamma * abs(g) and grows at random, from zero, also where one was
+    just dropped: the paper is silent on it, and the authors' code zeroes what it prunes before it grows. Elastic
+    mutation (EM): pruned below the target density by 20, then 10, then 0 % of it, and grown back to it. With the soft
+    memory bound (EM&S, `prune_rate: 0.0, excess_rate: 0.5`): pruned to the target density, and grown above it by 50,
+    then 25, then 0 %, with which the last updates end at it; without an update in the last stage it is refused. Stages
+    and rates are those of the authors' scripts for 90 %, there given as sparsities; EM&S starts at the target density
+    here. Weights are masked one by one: their patterns, blocks and channels are not here, nor is training on less data.
 
     `fidelity: released` is their code as its scripts run it: gamma is 0, so that the score is the magnitude, and the
     initial mask keeps each layer's largest initial weights.
@@ -53,6 +58,17 @@ class MEST(DropAndGrow):
         released = context.config.fidelity == "released"
         super().__init__(params.model_copy(update={"gamma": 0.0}) if released else params, context)
         self._target: dict[str, int] = {}
+        if params.excess_rate > 0:
+            self._check_end()
+
+    def _check_end(self) -> None:
+        """An excess has an end: an update of the last stage, by a criterion that drops as many as it is told."""
+        if criterion(self.params.drop).select is not lowest_of_all:
+            raise ConfigError("counts each sign by itself, which ends no excess exactly", "method_params.drop")
+        if all(self._left(done) > 0 for done in self.updates()):
+            last = self.context.fraction(max(self.params.stages))
+            message = f"no update ends the excess at the last stage, from step {last}: {self.rhythm}"
+            raise ConfigError(message, "method_params.update_period")
 
     def initial_masks(self) -> dict[str, Tensor]:
         weights = {name: module.weight.detach() for name, module in self.modules.items()}
@@ -66,10 +82,6 @@ class MEST(DropAndGrow):
     @property
     def period(self) -> int:
         return super().period * (self.params.epochs_between if self.params.update_period == "epoch" else 1)
-
-    @property
-    def regrown_go_on(self) -> bool:
-        return False
 
     def rate(self, steps_done: int) -> float:
         return float(self.params.prune_rate) * self._left(steps_done)

@@ -20,8 +20,10 @@ class RigL(DropAndGrow):
     """RigL (Evci et al. 2020, algorithm 1)
 
     Every update drops the int(rho_t * active) smallest magnitudes of a layer and grows as many where the dense gradient
-    of the current batch is largest; it takes the place of the weight step. `fidelity: released` follows the authors'
-    code where it differs: noise of 1e-5 on the drop score, and a weight that is grown as soon as dropped goes on.
+    of the current batch is largest; it takes the place of the weight step. On a weight that is dropped and grown again
+    the paper is silent; it keeps its value, as in the authors' code, which initialises weights only where the mask was
+    0 (google-research/rigl, issue 5). `fidelity: released` is that code where it differs: noise of 1e-5 on the drop
+    score.
     """
 
     def drop_score(self, name: str, step: int) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Period, TrainingShare
 from dst_repro.registry import methods
+from dst_repro.sparsity.axes import Regrown
 from dst_repro.sparsity.criteria import DropBy
 from dst_repro.sparsity.distribution import Distribution
 from dst_repro.sparsity.schedule import Decay
@@ -18,6 +19,7 @@ class SETParams(DropAndGrowParams):
     update_end: TrainingShare = 1.0
     decay: Decay = "constant"
     drop: DropBy = "each-sign"
+    regrown: Regrown = "zero"
 
 
 @methods.register("set", SETParams, density=True)
@@ -26,8 +28,9 @@ class SET(DropAndGrow):
 
     After every epoch but the last, the fraction zeta (`prune_rate`) of the positive weights closest to zero and the
     same fraction of the negative ones is dropped, and as many connections are drawn at random; the just dropped may
-    return, at zero. A connection whose weight is exactly zero counts as absent, as in the authors' code, and is drawn
-    anew. What other papers' code calls SET drops by magnitude alone: `drop: magnitude`.
+    return, at zero, as in the authors' Keras code (the paper is silent on it). A connection whose weight is exactly
+    zero counts as absent, as in that code, and is drawn anew. What other papers' code calls SET drops by magnitude
+    alone: `drop: magnitude`.
     `fidelity: released` also forgets all momentum at every update: their training loop builds a new optimiser.
     """
 

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from dst_repro.methods.base import Context
-from dst_repro.methods.drop_and_grow import DropAndGrow, DropAndGrowParams, Momentum, Period, Rate, TrainingShare
+from dst_repro.methods.drop_and_grow import DropAndGrowParams, Momentum, Period, Rate, TrainingShare
+from dst_repro.methods.sparse_learning import LibraryMomentum
 from dst_repro.registry import methods
 from dst_repro.sparsity.apportion import Excess
 from dst_repro.sparsity.distribution import Distribution
@@ -19,6 +20,7 @@ from dst_repro.sparsity.redistribution import Redistribution
 from dst_repro.sparsity.schedule import DECAYS
 
 NEARLY_FULL = 0.2  # sparsity below which a layer with more than its share of the momentum is spared
+STRAY = 2.2  # weights a layer by which the released numbers may miss, see `SparseMomentum.wanted`
 
 
 class SparseMomentumParams(DropAndGrowParams):
@@ -32,7 +34,7 @@ class SparseMomentumParams(DropAndGrowParams):
 
 
 @methods.register("sparse-momentum", SparseMomentumParams, density=True)
-class SparseMomentum(DropAndGrow):
+class SparseMomentum(LibraryMomentum):
     """Sparse momentum (Dettmers and Zettlemoyer 2019, algorithm 1)
 
     After every epoch but the last, each layer drops ceil(p * active) of its smallest magnitudes. All layers together
@@ -41,19 +43,19 @@ class SparseMomentum(DropAndGrow):
     cannot take goes to the others in equal parts. A layer with sparsity s < 0.2 and more than its share of the momentum
     drops at rate min(p, s). p falls to zero on a cosine.
 
-    The bound of 0.2, the rounding and p = 0.5 are taken from the authors' code. A regrown weight starts at zero and
-    keeps its momentum. `fidelity: released` follows that code where it differs from the above: p ends at 0.005; numbers
-    to grow are rounded up, bounded by 99 % of a layer's room, the excess spread over full layers too, then rounded
-    down, so that the total strays by some weights, which later updates make up for; a weight that is grown as soon as
-    dropped goes on; Adam's first moment is divided by the root of the second. Its initial masks, drawn weight by
-    weight, have exact counts here.
+    The bound of 0.2, the rounding and p = 0.5 are taken from the authors' code, and so is what the paper does not say
+    of a weight that is dropped and grown again: it keeps its value, since that code applies masks once, after drop and
+    growth. Other grown weights start at zero, with the momentum that they have. `fidelity: released` follows that code
+    where it differs from the above: p ends at 0.005; numbers to grow are rounded up, bounded by 99 % of a layer's room,
+    the excess spread over full layers too, then rounded down, so that the total strays by some weights, which later
+    updates make up for; Adam's first moment is divided by the root of the second. Its initial masks and its random
+    growth, drawn weight by weight, have exact counts here.
     """
 
     excess: Excess = "equal"
 
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
-        self.released = context.config.fidelity == "released"
         self._shares: dict[str, float] = {}
         self._adjustment = 0.0
         self._residuals: list[float] = []
@@ -73,15 +75,10 @@ class SparseMomentum(DropAndGrow):
         spared = sparsity < NEARLY_FULL and bool(shares) and shares[name] > sum(shares.values()) / len(shares)
         return min(rate, sparsity) if spared else rate
 
-    def momentum(self, name: str) -> Tensor:
-        found = super().momentum(name)
-        state = self._optimizer.state[self.modules[name].weight] if self._optimizer else {}
-        return found / (state["exp_avg_sq"].sqrt() + 1e-8) if self.released and "exp_avg_sq" in state else found
-
-    def drop(self, rate: float, step: int) -> dict[str, Tensor]:
-        if self.params.redistribution != "none":
-            self._shares = {name: self.share(name, mask, step) for name, mask in self._masks.items()}
-        return super().drop(rate, step)
+    def update(self, steps_done: int) -> None:
+        if self.params.redistribution != "none":  # before the drop, and before criteria are compared
+            self._shares = self.shares(self._masks, steps_done)
+        super().update(steps_done)
 
     def regrowth(self, dropped: dict[str, Tensor], free: dict[str, Tensor], step: int) -> dict[str, int]:
         if not self.released or self.params.redistribution == "none":
@@ -94,6 +91,21 @@ class SparseMomentum(DropAndGrow):
         self._residuals.append(residual)
         self._adjustment = 0.25 * self._adjustment + 0.75 * residual + statistics.fmean(self._residuals)
         return numbers
+
+    def wanted(self) -> range | None:
+        """As many as asked for; released, within 2.2 weights a layer of it.
+
+        Rounding up and down, an update grows T + e weights with |e| < L, the number of layers, where it should grow T,
+        the number of dropped ones plus the adjustment a. What is missing then is r_t = r_(t-1) - a_(t-1) - e_t, and
+        a_t = a_(t-1) / 4 + 3/4 r_t + mean(r_1 .. r_t). This is linear in e: of the worst signs of all e_t, |r| remains
+        below 2.15 L, and the rounded target adds less than one.
+        """
+        exact = super().wanted()
+        if exact is None or not self.released or self.params.redistribution == "none":
+            return exact
+        reach = math.ceil(STRAY * len(self.modules)) + 1
+        numel = sum(module.weight.numel() for module in self.modules.values())
+        return range(max(0, exact.start - reach), min(numel, exact.start + reach) + 1)
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"adjustment": self._adjustment, "residuals": list(self._residuals)}

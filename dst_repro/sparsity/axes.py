@@ -18,6 +18,7 @@ Timing = Literal["before-step", "instead-of-step", "after-step"]
 TrainingShare = Annotated[float, Field(gt=0, le=1)]
 Rate = Annotated[float, Field(ge=0, le=1)]
 Momentum = Literal["masked", "dense"]
+Regrown = Literal["keep", "zero"]
 
 
 class DropAndGrowParams(Params):
@@ -46,6 +47,9 @@ class DropAndGrowParams(Params):
     """Where weights are grown: anywhere, or where a score is highest."""
     redistribution: Redistribution = "none"
     """Which layers regrow what was dropped: each its own, or all by a share."""
+    regrown: Regrown = "keep"
+    """What becomes of a weight that an update drops and grows again: it keeps its value and its optimiser state, or
+    starts at zero, as other grown weights do."""
     momentum: Momentum = "masked"
     """Whether pruned weights have momentum: none, or that of their dense gradients."""
     compare: Annotated[tuple[DropBy, ...], Field(strict=False)] = ()

@@ -43,13 +43,15 @@ def negatives_but_the_largest(weight: Tensor, among: Tensor, count: Count) -> Te
     """SET as the code of Nowak et al. (2023) and its relatives have it. With k half of the count, rounded up: the k
     positive weights nearest zero, all negative ones but the k - 1 farthest from zero, and all that are exactly zero.
 
-    Of P positive and M negative weights M + 1 go, whatever the count is, as long as k <= P and k <= M. That code stops
-    with an error where a sign has fewer than k; here all of that sign's go. Nothing goes where the count is zero.
+    Of P positive and M negative weights M + 1 go, whatever the count is, as long as k <= P and k <= M. A sign that has
+    fewer than k weights has its own number for k: all positive ones go, but of the negative ones only the one nearest
+    zero. That code stops with an error where a layer has weights of one sign only; here they go by the same rule.
+    Nothing goes where the count is zero.
     """
     half = -(-count(int(among.sum())) // 2)
     if half == 0:
         return among & False
     positive, negative = among & (weight > 0), among & (weight < 0)
-    left = 0 if int(negative.sum()) < half else half - 1
+    left = max(0, min(half, int(negative.sum())) - 1)
     gone = lowest(weight.abs(), negative, int(negative.sum()) - left)
     return among & (weight == 0) | lowest(weight.abs(), positive, half) | gone

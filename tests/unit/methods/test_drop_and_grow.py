@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dst_repro.data.base import Data
+from dst_repro.errors import ConfigError
 from dst_repro.training.optimisation import build_optimizer
 from tests.conftest import MethodFactory, RunFactory, TrainerFactory
 
@@ -43,26 +45,70 @@ def momentum(optimizer: Any, layer: nn.Linear) -> Tensor:
 
 def test_rigl_update_by_hand(build: MethodFactory, tiny: RunFactory) -> None:
     """int(0.34 * 6) = 2: drops -1 and -2. Gradients of the inactive are 4, 1, 2, 0.1 and, just dropped, 0.5 and 3:
-    the two largest are 4 at (1, 1) and 3 at (0, 3), which comes back at zero."""
-    method, layer, optimizer = one_layer(build, tiny, "rigl")
-    assert method.after_backward(10) is True
-    assert layer.weight.tolist() == [[6, 0, 3, 0, 5], [-4, 0, 0, 0, 0]]
-    assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
-    assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 0, 7], [7, 0, 0, 0, 0]]
+    the two largest are 4 at (1, 1) and 3 at (0, 3), where -2 goes on as if it had never gone."""
+    for fidelity in ("paper", "released"):
+        method, layer, optimizer = one_layer(build, tiny, "rigl", fidelity=fidelity)
+        assert method.after_backward(10) is True
+        assert layer.weight.tolist() == [[6, 0, 3, -2, 5], [-4, 0, 0, 0, 0]]
+        assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
+        assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 7, 7], [7, 0, 0, 0, 0]]
 
 
-def test_released_rigl_lets_the_regrown_go_on(build: MethodFactory, tiny: RunFactory) -> None:
-    method, layer, optimizer = one_layer(build, tiny, "rigl", fidelity="released")
-    method.after_backward(10)
-    assert layer.weight.tolist() == [[6, 0, 3, -2, 5], [-4, 0, 0, 0, 0]]
-    assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
-    assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 7, 7], [7, 0, 0, 0, 0]]
+def test_regrown_weights_start_at_zero_where_that_is_asked_for(build: MethodFactory, tiny: RunFactory) -> None:
+    for fidelity in ("paper", "released"):
+        method, layer, optimizer = one_layer(build, tiny, "rigl", fidelity=fidelity, **with_params(regrown="zero"))
+        assert method.after_backward(10) is True
+        assert layer.weight.tolist() == [[6, 0, 3, 0, 5], [-4, 0, 0, 0, 0]]
+        assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
+        assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 0, 7], [7, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "released"])
+@pytest.mark.parametrize(
+    ("method", "goes_on"),
+    [
+        ("rigl", True),
+        ("itop-set", True),
+        ("itop-rigl", True),
+        ("granet", True),
+        ("sparse-momentum", True),
+        ("drop-and-grow", True),
+        ("set", False),
+        ("mest", False),
+        ("dsr", False),
+    ],
+)
+def test_what_becomes_of_the_regrown_is_as_in_each_authors_code(
+    build: MethodFactory, method: str, goes_on: bool, fidelity: str
+) -> None:
+    """Of 10 weights one is missing and all nine are dropped, so that at least eight of them come back at once: with
+    their values, or from zero."""
+    model = nn.Sequential(nn.Linear(5, 2, bias=False))
+    params: dict[str, Any] = {"update_period": 10, "prune_rate": 1.0, "decay": "constant", "grow": "gradient"}
+    params |= {"granet": {"initial_density": 0.9}, "dsr": {"threshold": 100.0}, "mest": {"decay": "stages"}}.get(
+        method, {}
+    )
+    made: Any = build(model, method, density=0.9, fidelity=fidelity, method_params=params)
+    full = torch.ones(2, 5, dtype=torch.bool)
+    full[1, 4] = False
+    made.set_masks({"0": full})
+    weight = model[0].weight
+    with torch.no_grad():
+        weight.copy_(torch.tensor([[6.0, 1.0, 3.0, 2.0, 5.0], [4.0, 7.0, 8.0, 9.0, 0.0]]))
+    weight.grad = torch.ones(2, 5)
+    made.share = lambda name, kept, step: 1.0
+    made.update(10)
+    back = made.masks()["0"] & full
+    assert int(back.sum()) >= 8
+    moved = int((weight[back] == 0).sum())
+    kept = 1 if method == "dsr" else 0  # of an emptied layer
+    assert moved == (0 if goes_on else int(back.sum()) - kept)
 
 
 def test_released_rigl_drops_with_noise_of_1e_5(build: MethodFactory, tiny: RunFactory) -> None:
     """Weights that differ by far less than the noise: which of them go is drawn, always as many."""
     model = nn.Sequential(nn.Linear(200, 2, bias=False))
-    fields = {"density": 0.9975, "method_params": {"prune_rate": 0.5, "decay": "constant"}}
+    fields = {"density": 0.9975, **with_params(prune_rate=0.5)}
     dropped = []
     for fidelity in ("paper", "released"):
         method = build(model, "rigl", fidelity=fidelity, **fields)
@@ -84,12 +130,12 @@ def test_update_before_the_step_lets_it_move_what_was_grown(build: MethodFactory
     layer.weight.grad = torch.tensor(GRADIENT)
     assert method.after_backward(9) is False
     assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
-    assert layer.weight.tolist() == [[6, 0, 3, 0, 5], [-4, 0, 0, 0, 0]]
+    assert layer.weight.tolist() == [[6, 0, 3, -2, 5], [-4, 0, 0, 0, 0]]
     assert layer.weight.grad.tolist() == [[9, 0, 9, 3, 9], [9, -4, 0, 0, 0]]
     before = method.masks()["0"]
     method.after_step(9)
     assert method.masks()["0"] is before
-    assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 0, 7], [7, 0, 0, 0, 0]]
+    assert momentum(optimizer, layer).tolist() == [[7, 0, 7, 7, 7], [7, 0, 0, 0, 0]]
 
 
 def test_update_after_the_step_reads_the_gradient_as_it_was(build: MethodFactory, tiny: RunFactory) -> None:
@@ -99,7 +145,7 @@ def test_update_after_the_step_reads_the_gradient_as_it_was(build: MethodFactory
     assert layer.weight.grad.tolist() == [[9, 0.5, 9, 3, 9], [9, 0, 0, 0, 0]]
     assert layer.weight.tolist() == WEIGHT
     method.after_step(9)
-    assert layer.weight.tolist() == [[6, 0, 3, 0, 5], [-4, 0, 0, 0, 0]]
+    assert layer.weight.tolist() == [[6, 0, 3, -2, 5], [-4, 0, 0, 0, 0]]
     assert method.masks()["0"].int().tolist() == [[1, 0, 1, 1, 1], [1, 1, 0, 0, 0]]
 
 
@@ -121,7 +167,7 @@ def test_dense_momentum_is_left_alone_and_weights_are_masked(build: MethodFactor
 def two_layers(build: MethodFactory, **params: Any) -> Any:
     """Layers "0" with weights 1 to 4 and "1" with 10, 20 and two zeros; random growth."""
     model = nn.Sequential(nn.Linear(2, 4, bias=False), nn.Linear(4, 1, bias=False))
-    fields = {"drop": "magnitude", "decay": "constant"} | params
+    fields = {"drop": "magnitude", "decay": "constant", "update_period": 10} | params
     method = build(model, "set", density=0.5, method_params=fields)
     with torch.no_grad():
         model[0].weight.copy_(torch.tensor([[1.0, 2.0], [3.0, 4.0], [0.0, 0.0], [0.0, 0.0]]))
@@ -256,11 +302,84 @@ def test_update_steps(build: MethodFactory, method: str, params: dict[str, Any],
 
 
 def test_prune_rate_falls_to_zero_at_the_end_of_the_updates(build: MethodFactory) -> None:
-    rigl = build(nn.Linear(4, 4), "rigl", steps=100, density=0.5)
+    rigl = build(nn.Linear(4, 4), "rigl", steps=100, density=0.5, method_params={"update_period": 10})
     assert rigl.rate(0) == pytest.approx(0.3)
     assert rigl.rate(25) == pytest.approx(0.225)  # 0.15 * (1 + cos(pi / 3))
     assert rigl.rate(75) == pytest.approx(0.0)
-    assert build(nn.Linear(4, 4), "set", steps=100, density=0.5).rate(60) == 0.3
+    assert build(nn.Linear(4, 4), "set", steps=100, epochs=2, density=0.5).rate(60) == 0.3
+
+
+STATIC = [
+    ("rigl", {}, {}, 100, "the period is 100 of 100 steps, and updates end at step 75"),
+    (
+        "rigl",
+        {"update_period": 30, "update_end": 0.3},
+        {},
+        100,
+        "the period is 30 of 100 steps, and updates end at step 30",
+    ),
+    ("itop-set", {}, {}, 1500, "the period is 1500 of 1500 steps, and updates end at step 1500"),
+    ("itop-rigl", {}, {"fidelity": "released"}, 3999, "the period is 4000 of 3999 steps, and updates end at step 3999"),
+    ("set", {}, {}, 23, "the period is 23 of 23 steps, and updates end at step 23"),  # one epoch
+    ("sparse-momentum", {}, {"fidelity": "released"}, 23, "the period is 23 of 23 steps, and updates end at step 23"),
+    ("mest", {}, {"epochs": 5}, 50, "the period is 50 of 50 steps, and updates end at step 50"),
+    ("granet", {}, {}, 999, "the period is 1000 of 999 steps, and updates end at step 999"),
+    ("drop-and-grow", {}, {}, 800, "the period is 800 of 800 steps, and updates end at step 800"),
+    # doubled thrice from the start: every 80 steps, and the end is at 76
+    ("dsr", {"update_period": 10, "doublings": [0.0, 0.0, 0.0]}, {}, 80, "the period is 10 of 80 steps"),
+    # the only update would take the place of a step after the last one
+    ("itop-set", {"update_period": 50, "timing": "instead-of-step"}, {"fidelity": "released"}, 50, "of 50 steps"),
+    # the only update comes before the training begins
+    ("rigl", {"update_period": 40}, {"begin_at": {"step": 41}}, 100, "the period is 40 of 100 steps"),
+]
+
+
+@pytest.mark.parametrize(("method", "params", "fields", "steps", "message"), STATIC)
+def test_a_training_without_an_update_is_refused(
+    build: MethodFactory, method: str, params: dict[str, Any], fields: dict[str, Any], steps: int, message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(nn.Linear(4, 4), method, steps=steps, density=0.5, method_params=params, **fields)
+    assert str(caught.value).startswith("method_params.update_period: leaves no update: ")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "fields", "steps"),
+    [
+        ("rigl", {}, {}, 136),  # 0.75 * 136 = 102
+        ("itop-set", {}, {}, 1501),
+        ("itop-set", {}, {"fidelity": "released"}, 1500),  # after the last step
+        ("set", {}, {"epochs": 2}, 46),
+        ("dsr", {"update_period": 10, "doublings": [0.0, 0.0, 0.0]}, {}, 90),  # 0.95 * 90 = 85
+        ("rigl", {"update_period": 40}, {"begin_at": {"step": 40}}, 100),  # at step 40, in its place
+        ("rigl", {"update_period": 40, "timing": "after-step"}, {"begin_at": {"step": 39}}, 100),
+    ],
+)
+def test_one_update_is_enough(
+    build: MethodFactory, method: str, params: dict[str, Any], fields: dict[str, Any], steps: int
+) -> None:
+    made: Any = build(nn.Linear(4, 4), method, steps=steps, density=0.5, method_params=params, **fields)
+    assert len(list(made.updates())) == 1
+
+
+@pytest.mark.parametrize("params", [{"grow": "momentum"}, {"redistribution": "momentum"}])
+def test_a_momentum_that_is_not_there_yet_is_not_read(build: MethodFactory, params: dict[str, Any]) -> None:
+    """Before the first step, in whatever way an update comes to be there; later, and after it, momentum is there."""
+    first = "method_params.update_period: the first update comes before the first step, when there is no momentum: "
+    for settings, refused in (
+        ({"timing": "before-step", "update_period": 1}, True),
+        ({"timing": "before-step", "update_period": 2}, False),
+        ({"timing": "after-step", "update_period": 1}, False),
+        ({"timing": "instead-of-step", "update_period": 1}, False),
+        ({"timing": "instead-of-step", "update_period": 40, "begin_at": {"step": 40}}, True),
+        ({"timing": "before-step", "update_period": 40, "begin_at": {"step": 39}}, True),
+        ({"timing": "before-step", "update_period": 40, "begin_at": {"step": 38}}, False),
+    ):
+        fields: dict[str, Any] = {"begin_at": settings.pop("begin_at")} if "begin_at" in settings else {}
+        given = settings | params | {"momentum": "dense"}
+        with pytest.raises(ConfigError, match=first) if refused else contextlib.nullcontext():
+            build(nn.Linear(4, 4), "rigl", density=0.5, method_params=given, **fields)
 
 
 @pytest.mark.parametrize("method", ["rigl", "set"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 from dst_repro.data.base import Data
 from dst_repro.registry import drops, grows
 from dst_repro.sparsity.distribution import densities
-from tests.conftest import MethodFactory, TrainerFactory
+from dst_repro.training.optimisation import build_optimizer
+from tests.conftest import MethodFactory, RunFactory, TrainerFactory
 
 EVERY_5 = {"update_period": 5, "decay": "constant"}
 RELEASED = {"fidelity": "released"}
@@ -87,9 +89,11 @@ def test_defaults_are_those_of_the_comparison(build: MethodFactory) -> None:
     ("fidelity", "params", "changes"),
     [
         ("released", {}, False),
-        ("released", {"dense_layers": "reset"}, False),
         ("paper", {}, False),
+        ("paper", {"regrown": "zero"}, False),  # dense layers are left alone
+        ("released", {"dense_layers": "reset"}, True),  # also where weights that come back go on
         ("paper", {"dense_layers": "reset"}, True),
+        ("paper", {"dense_layers": "reset", "regrown": "zero"}, True),
     ],
 )
 def test_updates_at_density_1(
@@ -105,7 +109,28 @@ def test_updates_at_density_1(
     assert all(bool(mask.all()) for mask in method.masks().values())
     for name, weight in before.items():
         changed = int((method.modules[name].weight != weight).sum())
-        assert abs(changed - weight.numel() / 2) <= 2 if changes else changed == 0
+        one_sign = drop == "each-sign" and fidelity == "released" and changes  # about the negative ones, see selection
+        tolerance = 0.2 * weight.numel() + 3 if one_sign else 2
+        assert abs(changed - weight.numel() / 2) <= tolerance if changes else changed == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "value"), [({}, 1.0), ({"regrown": "zero"}, 0.0), ({"dense_layers": "reset"}, 1.0)], ids=str
+)
+def test_a_weight_that_is_dropped_and_grown_again_goes_on(
+    build: MethodFactory, params: dict[str, Any], value: float
+) -> None:
+    """All of 8 weights among 10 are dropped; gradients are largest where they are, so that all 8 come back."""
+    model = nn.Sequential(nn.Linear(5, 2, bias=False))
+    params = EVERY_5 | {"prune_rate": 1.0, "grow": "gradient"} | params
+    method: Any = build(model, "drop-and-grow", density=0.8, method_params=params)
+    mask = method.masks()["0"].clone()
+    with torch.no_grad():
+        model[0].weight.copy_(mask.float())
+    model[0].weight.grad = mask.float()
+    method.update(5)
+    assert torch.equal(method.masks()["0"], mask)
+    assert model[0].weight[mask].tolist() == [value] * 8
 
 
 @pytest.mark.parametrize(
@@ -132,7 +157,8 @@ def test_released_set_drops_half_whatever_the_rate(build: MethodFactory) -> None
     model = nn.Sequential(nn.Linear(200, 100, bias=False))
     shares = {}
     for drop in ("each-sign", "each-sign-equal"):
-        method: Any = build(model, "drop-and-grow", density=0.5, method_params={"drop": drop}, **RELEASED)
+        params = {"drop": drop, "update_period": 5}
+        method: Any = build(model, "drop-and-grow", density=0.5, method_params=params, **RELEASED)
         shares[drop] = int(method.drop(0.005, 5)["0"].sum()) / int(method.masks()["0"].sum())
     assert 0.48 < shares["each-sign"] < 0.52
     assert shares["each-sign-equal"] == pytest.approx(0.005, abs=2e-4)
@@ -143,7 +169,7 @@ def test_released_masks_are_drawn_weight_by_weight_as_erk(build: MethodFactory, 
     model = network()
     shapes = {n: tuple(m.weight.shape) for n, m in model.named_modules() if hasattr(m, "weight")}
     expected = densities(shapes, 0.2, "erk")
-    params = {"distribution": distribution}
+    params = {"distribution": distribution, "update_period": 5}
     totals = []
     for seed in range(8):
         method = build(model, "drop-and-grow", density=0.2, seed=seed, method_params=params, **RELEASED)
@@ -151,6 +177,11 @@ def test_released_masks_are_drawn_weight_by_weight_as_erk(build: MethodFactory, 
             p, n = expected[name], mask.numel()
             assert abs(int(mask.sum()) - p * n) <= 4.5 * (n * p * (1 - p)) ** 0.5
         totals.append(sum(layer.kept for layer in method.layers().values()))
+        size = sum(mask.numel() for mask in method.masks().values())
+        variance = sum(m.numel() * expected[n] * (1 - expected[n]) for n, m in method.masks().items())
+        reach = math.ceil(6 * variance**0.5)
+        assert method.wanted() == range(round(0.2 * size) - reach, round(0.2 * size) + reach + 1)
+        assert totals[-1] in method.wanted()
     assert len(set(totals)) > 1
 
 
@@ -163,8 +194,81 @@ def test_released_growth_strays_and_stays_near(build: MethodFactory) -> None:
     for done in range(5, 255, 5):
         method.update(done)
         counts.append(method.layers()["0"].kept)
+        assert counts[-1] in method.wanted()
+        assert method.at_target()
     assert len(set(counts)) > 25
     assert all(abs(count - 1000) < 5 * 146 for count in counts)
+    # 1000 of 4000 drawn at 1/4, then numbers of about 500 at about 1/7: 750 + 50 * 429
+    assert len(method.wanted()) == pytest.approx(2 * 6 * (750 + 50 * 429) ** 0.5, rel=0.1)
+    other: Any = build(
+        nn.Sequential(nn.Linear(100, 40)), "drop-and-grow", density=0.25, method_params=EVERY_5, **RELEASED
+    )
+    other.load_state_dict(method.state_dict())
+    assert other.wanted() == method.wanted()
+
+
+def test_a_number_that_is_not_left_to_chance_is_wanted_exactly(build: MethodFactory) -> None:
+    """As in the paper; or released from a dense start, of which growth by gradients loses nothing."""
+    for fields in ({"density": 0.25}, {"density": 1.0, **RELEASED}):
+        params = EVERY_5 | {"grow": "gradient"}
+        method: Any = build(nn.Sequential(nn.Linear(100, 40)), "drop-and-grow", method_params=params, **fields)
+        assert method.wanted() == range(int(4000 * fields["density"]), int(4000 * fields["density"]) + 1)
+        assert method.at_target()
+
+
+def test_released_pool_has_the_dense_layers_in_it(build: MethodFactory) -> None:
+    """Weights 1 to 4 of a dense layer and 5, 6 beside two zeros; of six ceil(0.5 * 6) = 3 go, the smallest of all.
+
+    They can only come back, with their values. Without the dense layer 5 and 6 would go, the half of two rounded up.
+    """
+    for fidelity, gone in (("released", {"0": 3, "1": 0}), ("paper", {"1": 1})):
+        model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False))
+        params = EVERY_5 | {"scope": "global"}
+        method: Any = build(model, "drop-and-grow", density=0.75, fidelity=fidelity, method_params=params)
+        values = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([[5.0, 6.0], [0.0, 0.0]])
+        with torch.no_grad():
+            for layer, value in zip(model, values, strict=True):
+                layer.weight.copy_(value)
+        method.set_masks({str(i): value != 0 for i, value in enumerate(values)})
+        assert {name: int(mask.sum()) for name, mask in method.drop(0.5, 5).items()} == gone
+        method.update(5)
+        assert torch.equal(model[0].weight.detach(), values[0])
+
+
+def test_released_pool_takes_set_as_the_paper_has_it(build: MethodFactory) -> None:
+    """Their class of pooled signs is the corrected one: of 4000 weights 20 to drop, 10 of each sign."""
+    model = nn.Sequential(nn.Linear(100, 20, bias=False), nn.Linear(20, 100, bias=False))
+    params = EVERY_5 | {"scope": "global", "drop": "each-sign", "distribution": "uniform"}
+    method: Any = build(model, "drop-and-grow", density=1.0, method_params=params, **RELEASED)
+    gone = method.drop(0.005, 5)
+    values = torch.cat([layer.weight[gone[str(i)]] for i, layer in enumerate(model)])
+    assert [int((values > 0).sum()), int((values < 0).sum())] == [10, 10]
+
+
+@pytest.mark.parametrize(("fidelity", "grown"), [("paper", [0, 3]), ("released", [0, 4])])
+def test_released_growth_by_adams_momentum_divides_by_the_root_of_the_second(
+    build: MethodFactory, tiny: RunFactory, fidelity: str, grown: list[int]
+) -> None:
+    """Free are the places of 1 and -2, just dropped, and the three zeros. By their first moments, 8, 1, 9, 4 and 3, the
+    first and the third win; divided by 2, 1, 9, 0.5 and 1 these are 4, 1, 1, 8 and 3: the first and the fourth.
+    """
+    model = nn.Sequential(nn.Linear(6, 1, bias=False))
+    fields = {"density": 0.5, "fidelity": fidelity, "optimizer": "adam", "learning_rate": 1e-3}
+    params = EVERY_5 | {"grow": "momentum", "momentum": "dense"}
+    method: Any = build(model, "drop-and-grow", method_params=params, **fields)
+    optimizer = build_optimizer(tiny("drop-and-grow", method_params=params, **fields), method.param_groups(model, 0.0))
+    method.bind(optimizer)
+    weight = model[0].weight
+    weight.grad = torch.zeros_like(weight)
+    optimizer.step()
+    with torch.no_grad():
+        weight.copy_(torch.tensor([[1.0, -2.0, 3.0, 0.0, 0.0, 0.0]]))
+    optimizer.state[weight]["exp_avg"].copy_(torch.tensor([[-8.0, 1.0, 1.0, 9.0, 4.0, 3.0]]))
+    optimizer.state[weight]["exp_avg_sq"].copy_(torch.tensor([[4.0, 1.0, 1.0, 81.0, 0.25, 1.0]]))
+    mask = weight != 0
+    method.set_masks({"0": mask})
+    chosen = method.grow("0", ~mask | (weight.abs() < 2.5), 2, 5)
+    assert chosen.nonzero()[:, 1].tolist() == grown
 
 
 def test_released_momentum_is_dense_and_never_reset(trainer: TrainerFactory, digits: Data) -> None:
@@ -187,5 +291,5 @@ def test_released_momentum_is_dense_and_never_reset(trainer: TrainerFactory, dig
 
 def test_counts_are_rounded_up_as_released(build: MethodFactory) -> None:
     for fidelity, number in (("paper", 2), ("released", 3)):
-        made: Any = build(nn.Linear(4, 4), "drop-and-grow", density=0.5, fidelity=fidelity)
+        made: Any = build(nn.Linear(4, 4), "drop-and-grow", density=0.5, fidelity=fidelity, method_params=EVERY_5)
         assert made.rounded(2.1) == number

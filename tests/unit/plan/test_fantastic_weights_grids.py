@@ -130,7 +130,7 @@ def test_optimisation_of_figure_1(
     for run in grid(slug):
         assert (run.learning_rate, run.weight_decay, run.epochs) == (lr, l2, epochs)
         assert run.full()["optimizer_params"] == {"momentum": 0.9, "nesterov": nesterov}
-        assert run.full()["schedule_params"] == {"milestones": milestones, "gamma": 0.1}
+        assert run.full()["schedule_params"] == {"milestones": milestones, "gamma": 0.1, "unit": "epoch"}
         large = slug == "fw-resnet-56-cifar100" and run.method == "dense"
         assert run.batch_size == (256 if large else 128)
 
@@ -153,6 +153,7 @@ OTHERS = {
     "fw-global": {"drop-and-grow": 60},
     # reduced
     "fw-small": {"dense": 6, "static": 12, "drop-and-grow": 144},
+    "fw-small-zero": {"drop-and-grow": 48},
     "fw-small-gamma": {"drop-and-grow": 12},
     "fw-small-sensitivity": {"drop-and-grow": 2},
     "fw-small-batch": {"drop-and-grow": 4},
@@ -203,6 +204,16 @@ def test_reduced_runs_have_as_many_updates_as_the_papers(slug: str, images: int,
         if run.method == "drop-and-grow":
             steps = run.epochs * -(-images // run.batch_size)
             assert (steps - 1) // run.method_params["update_period"] == updates
+
+
+def test_weights_that_are_dropped_and_grown_go_on_but_in_their_ablation() -> None:
+    for slug in (*FIGURE_1, *OTHERS):
+        assert values(grid(slug), "regrown") <= ({"zero"} if slug == "fw-small-zero" else {"keep"}), slug
+    ablated, same = (
+        {(r.dataset, r.density, *sorted(r.method_params.items())) for r in grid(s) if r.seed == 0}
+        for s in ("fw-small-zero", "fw-small")
+    )
+    assert {tuple(x for x in run if x != ("regrown", "zero")) for run in ablated} <= same
 
 
 def suite(name: str) -> Suite:
