@@ -85,6 +85,20 @@ def test_just_dropped_places_are_taken_where_no_others_are_left(build: MethodFac
     method.set_masks({str(i): weight != 0 for i, weight in enumerate(weights)})
     method.update(10)
     assert sum(layer.kept for layer in method.layers().values()) == 18
+    assert method.wanted() == range(10, 11)  # of the density that was asked for, not of these masks
+    assert sum(int((layer.weight[method.masks()[name]] == 0).sum()) for name, layer in method.modules.items()) == 5
+
+
+@pytest.mark.parametrize("regrown", ["keep", "zero"])
+def test_just_dropped_weights_go_on_only_if_that_is_asked_for(build: MethodFactory, regrown: str) -> None:
+    """Five ones are dropped of a layer without another place, and come back where they were."""
+    model = nn.Sequential(nn.Linear(5, 2, bias=False))
+    params = {"update_period": 10, "prune_rate": 0.5, "threshold": 2.5, "regrown": regrown}
+    method = build(model, "dsr", density=1.0, method_params=params)
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([[4.0] * 5, [1.0] * 5]))
+    method.update(10)
+    assert model[0].weight[1].tolist() == [1.0 if regrown == "keep" else 0.0] * 5
 
 
 def test_period_doubles(build: MethodFactory) -> None:

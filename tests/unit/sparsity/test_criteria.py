@@ -198,6 +198,26 @@ def test_set_as_released_drops_the_negatives_whatever_the_count(count: int, expe
     assert negatives_but_the_largest(WEIGHT, ACTIVE, lambda active: count).nonzero().tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("weights", "gone"),
+    [
+        # k = 3, of the negative ones 2: below the second lowest, -.1, only -.2 stays
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, -0.1, -0.2], [0.1, 0.2, 0.3, -0.1]),
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, -0.2], [0.1, 0.2, 0.3, -0.2]),
+        # of the positive ones 2: both go; of the negative ones the third lowest is -.4, below it -.5 and -.6 stay
+        ([-0.1, -0.2, -0.3, -0.4, -0.5, -0.6, 0.1, 0.2], [-0.1, -0.2, -0.3, -0.4, 0.1, 0.2]),
+        # of one sign, where that code stops
+        ([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8], [0.1, 0.2, 0.3]),
+        ([-0.1, -0.2, -0.3, -0.4, -0.5, -0.6, -0.7, -0.8], [-0.1, -0.2, -0.3, -0.4, -0.5, -0.6]),
+    ],
+)
+def test_set_as_released_where_a_sign_has_few(weights: list[float], gone: list[float]) -> None:
+    """Six of eight are to go."""
+    weight = torch.tensor(weights)
+    chosen = negatives_but_the_largest(weight, torch.ones(8, dtype=torch.bool), lambda active: 6)
+    assert weight[chosen].tolist() == pytest.approx(gone)
+
+
 @pytest.mark.parametrize("rate", [0.5, 0.25, 0.05, 0.005])
 def test_set_as_released_drops_half_of_gaussian_weights_at_any_rate(rate: float) -> None:
     """Of 10,000 weights the negative ones and one more; the corrected rule drops the rate, to one weight a sign."""
