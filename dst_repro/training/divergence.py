@@ -27,11 +27,12 @@ def of_loss(step: int, loss: float) -> Diverged:
 
 def not_finite(loss: Tensor | None, model: nn.Module, method: Method, optimizer: torch.optim.Optimizer) -> str | None:
     """The first of loss, parameters, gradients and the optimiser's state that has an infinity or a NaN, in words."""
-    weights = [*_trained(model, optimizer), *(module.weight for module in method.modules.values())]
+    trained = list(_trained(model, optimizer))
+    used = [*trained, *(module.weight for module in method.modules.values())]  # some are computed from what is trained
     places: dict[str, Iterable[Any]] = {
         "the loss was not finite": [loss],
-        "a parameter was not finite": weights,
-        "a gradient was not finite": [weight.grad for weight in weights],
+        "a parameter was not finite": trained,
+        "a gradient was not finite": [tensor.grad for tensor in used],
         "the optimiser's state was not finite": _values(optimizer),
     }
     return next((what for what, tensors in places.items() if any(map(_breaks, tensors))), None)

@@ -101,8 +101,8 @@ class Steps:
             self.optimizer.zero_grad(set_to_none=True)
             with autocast(self.device, self.config.precision):
                 loss = functional.cross_entropy(self.model(images), labels)
-            if self.looks_at_each_loss and not math.isfinite(float(loss)):
-                raise of_loss(step + 1, float(loss))
+            if self.looks_at_each_loss and not math.isfinite(found := float(loss.detach())):
+                raise of_loss(step + 1, found)
             self._update(step, loss)
         except Diverged:
             raise

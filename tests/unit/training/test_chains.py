@@ -81,7 +81,11 @@ def test_fingerprint_covers_the_ancestors(tiny: RunFactory) -> None:
 
 @pytest.mark.parametrize(
     ("method", "fields"),
-    [("dense", {}), ("dst", {"method_params": {"alpha": 5e-3}}), ("rigl", {"density": 0.2})],
+    [
+        ("dense", {}),
+        ("dst", {"method_params": {"alpha": 5e-3}}),
+        ("rigl", {"density": 0.2, "method_params": {"update_period": 5}}),
+    ],
 )
 def test_handed_over_network_computes_the_same(trainer: TrainerFactory, method: str, fields: dict[str, Any]) -> None:
     """Also that of a method with parameters of its own: masked weights by their plain names."""
@@ -156,7 +160,9 @@ def test_parent_that_diverged_fails_its_child(tiny: RunFactory, results: Path) -
 
 def test_record_of_another_machine_is_not_overwritten(tiny: RunFactory, results: Path) -> None:
     """Another mask than the record's: the state is refused, in one line, and nothing is lost."""
-    child = tiny("one-shot", **ROUND, weights_from={"method": "rigl", "density": 0.2})
+    child = tiny(
+        "one-shot", **ROUND, weights_from={"method": "rigl", "density": 0.2, "method_params": {"update_period": 5}}
+    )
     (parent,) = child.ancestors
     made = train(parent, results)
     assert made.metrics is not None

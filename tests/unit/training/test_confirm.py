@@ -14,7 +14,7 @@ from dst_repro.files import write_json
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.plan.grid import Suite, load_suite
 from dst_repro.records import record
-from dst_repro.training import loop
+from dst_repro.training import steps
 from dst_repro.training.confirm import _kind, difference, stale_groups
 from dst_repro.training.history import History
 from dst_repro.training.run import train
@@ -118,8 +118,8 @@ def test_a_difference_is_named_and_stays_stale(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """The learning rate of one step is larger by a tenth, the second or the last but some."""
-    usual = loop.learning_rate
-    monkeypatch.setattr(loop, "learning_rate", lambda c, at, n: usual(c, at, n) * (1 + 0.1 * (at == step)))
+    usual = steps.learning_rate
+    monkeypatch.setattr(steps, "learning_rate", lambda c, at, n: usual(c, at, n) * (1 + 0.1 * (at == step)))
     assert cli.main(["confirm", "--suite", str(config)]) == 1
     said = capsys.readouterr().out
     assert said.count(" was ") == 3

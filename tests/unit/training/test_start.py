@@ -20,7 +20,7 @@ print(json.dumps({"modules": sorted(sys.modules), "frozen": gc.get_freeze_count(
 
 def test_a_job_loads_nothing_that_it_does_not_need(tiny: RunFactory, digits: Data, results: Path) -> None:
     """`digits` and `tiny` fill the caches of the data and of the catalogue, as the jobs before this one did."""
-    run = tiny("rigl", density=0.1, epochs=1)
+    run = tiny("rigl", density=0.1, epochs=1, method_params={"update_period": 5})
     done = subprocess.run(
         [sys.executable, "-c", TRAIN, run.json_text(), str(results)], capture_output=True, text=True, check=True
     )

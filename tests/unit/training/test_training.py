@@ -9,26 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional
 
 from dst_repro.data.base import Data
 from dst_repro.errors import UserError
 from dst_repro.records import record
-from dst_repro.records.record import Metrics
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.run import needed, train, train_missing
 from tests.conftest import RunFactory, TrainerFactory
-
-
-def test_evaluation_by_hand(trainer: TrainerFactory, digits: Data) -> None:
-    """One pass over all 360 images in float64 without the loop's batches."""
-    run = trainer("static", density=0.2)
-    run.run_epoch()
-    accuracy, loss = run.evaluate(digits.test)
-    with torch.no_grad():
-        logits = run.model(digits.test.images / 16).double()
-    assert accuracy == int((logits.argmax(1) == digits.test.labels).sum()) / 360
-    assert loss == pytest.approx(float(functional.cross_entropy(logits, digits.test.labels)), rel=1e-5)
 
 
 def test_epoch_sees_every_image_once_and_the_last_batch_is_short(trainer: TrainerFactory, digits: Data) -> None:
@@ -50,31 +37,6 @@ def test_training_loss_is_without_penalty(trainer: TrainerFactory) -> None:
     heavy = trainer("dst", method_params={"alpha": 100.0}, **fields).run_epoch()
     assert heavy.train_loss == pytest.approx(plain.train_loss, abs=1e-4)
     assert heavy.train_loss == pytest.approx(math.log(10), abs=0.1)
-
-
-def epochs(*values: tuple[float, float | None, bool]) -> list[tuple[Metrics, bool]]:
-    """(test accuracy, validation accuracy, at target) of consecutive epochs."""
-    rest = {"density": 0.5, "train_loss": 1.0, "test_loss": 1.0}
-    return [
-        (Metrics(epoch=i, test_accuracy=test, validation_accuracy=held_out, **rest), eligible)
-        for i, (test, held_out, eligible) in enumerate(values, start=1)
-    ]
-
-
-def test_selection_takes_the_earliest_best_epoch_at_target(trainer: TrainerFactory) -> None:
-    run = trainer()
-    run.epochs = epochs((0.99, 0.99, False), (0.7, 0.6, True), (0.9, 0.5, True), (0.9, 0.6, True), (0.8, 0.1, True))
-    selected = run.selection()
-    assert (selected.last.epoch, selected.best_on_validation.epoch, selected.best_on_test.epoch) == (5, 2, 3)
-
-
-def test_selection_without_candidates(trainer: TrainerFactory) -> None:
-    run = trainer()
-    run.epochs = epochs((0.9, None, True), (0.8, None, True))
-    assert run.selection().best_on_validation is None
-    run.epochs = epochs((0.9, 0.9, False))
-    selected = run.selection()
-    assert (selected.last.epoch, selected.best_on_validation, selected.best_on_test) == (1, None, None)
 
 
 def test_gmp_is_not_judged_before_it_is_sparse(tiny: RunFactory, results: Path) -> None:
