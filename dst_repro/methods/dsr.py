@@ -58,6 +58,11 @@ class DSR(DropAndGrow):
         doubled = sum(steps_done >= self.context.fraction(share) for share in self.params.doublings)
         return super().due(steps_done) and steps_done % (self.period * 2**doubled) == 0
 
+    @property
+    def rhythm(self) -> str:
+        doubled = [str(self.context.fraction(share)) for share in self.params.doublings]
+        return f"{super().rhythm}; it doubles at {', '.join(doubled)}" if doubled else super().rhythm
+
     def drop(self, rate: float, step: int) -> dict[str, Tensor]:
         dropped = {name: self._below(name, step) for name in self._masks}
         number = sum(int(mask.sum()) for mask in dropped.values())

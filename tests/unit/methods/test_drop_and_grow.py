@@ -326,7 +326,13 @@ STATIC = [
     ("granet", {}, {}, 999, "the period is 1000 of 999 steps, and updates end at step 999"),
     ("drop-and-grow", {}, {}, 800, "the period is 800 of 800 steps, and updates end at step 800"),
     # doubled thrice from the start: every 80 steps, and the end is at 76
-    ("dsr", {"update_period": 10, "doublings": [0.0, 0.0, 0.0]}, {}, 80, "the period is 10 of 80 steps"),
+    (
+        "dsr",
+        {"update_period": 10, "doublings": [0.0, 0.0, 0.0]},
+        {},
+        80,
+        "the period is 10 of 80 steps, and updates end at step 76; it doubles at 0, 0, 0",
+    ),
     # the only update would take the place of a step after the last one
     ("itop-set", {"update_period": 50, "timing": "instead-of-step"}, {"fidelity": "released"}, 50, "of 50 steps"),
     # the only update comes before the training begins
