@@ -49,17 +49,20 @@ def train(args: argparse.Namespace) -> int:
     with _importing():
         from dst_repro.machine.device import pick
         from dst_repro.plan.config import RunConfig
+        from dst_repro.records import record
         from dst_repro.training.parents import lock, provide_states
         from dst_repro.training.run import needed, train_missing
 
     results = Path(args.results)
     runs = [RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text) for text in args.run]
-    missing = [run for run in runs if needed(run, results, args.on_source_change)]
+    missing = [run for run in runs if args.again or needed(run, results, args.on_source_change)]
     if missing:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
     for run in missing:
         provide_states(run, results, args.on_source_change)
         with lock(results, run.id):  # two calls in one folder: the second waits, and finds the record
+            if args.again:
+                record.forget(results, run.id)
             train_missing([run], results, args.on_source_change, args.keep_state)
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +65,7 @@ def retry(suite: Suite) -> list[str]:
     results = Path(suite.file.results_dir)
     failed = [run for run in suite.runs if (found := record.read(results, run)) and found.status == "failed"]
     for run in failed:
-        shutil.rmtree(record.folder(results, run))
+        record.forget(results, run)
     return failed
 
 

@@ -28,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("run", nargs="+", help="id of a run of the suite, or its configuration as JSON")
     sub.add_argument("--results", default="results")
     sub.add_argument("--on-source-change", choices=("keep", "retrain"), default="keep")
+    sub.add_argument("--again", action="store_true", help="train finished runs again, too")
     sub.add_argument("--keep-state", action="store_true", help="keep the final network for runs that start from it")
     sub = command("data", commands.data, "find, verify or download a data set", suite=False)
     sub.add_argument("name")

@@ -152,3 +152,20 @@ def fingerprint(run: RunConfig) -> str:
     chain = [run, *run.ancestors]
     modules = {look_up(kind, slug)["module"] for r in chain for kind, slug in selected(r)}
     return _fingerprint((*LOOP, *sorted(modules)))
+
+
+READ: Mapping[str, str] = {"dst_repro.published.loader": "published/*.csv", "dst_repro.templates.loader": "templates/*.*"}
+"""Module -> the files of this package that it reads."""
+
+
+def source_of(*modules: str) -> str:
+    """16 hex digits that change when source changes that these modules use, or a file of this package that they read.
+
+    For what is made of records: a table, a figure, a page.
+    """
+    found = closure(*modules)
+    files = [path for module, pattern in READ.items() if module in found for path in (ROOT / "dst_repro").glob(pattern)]
+    digest = hashlib.sha256(_fingerprint(modules).encode())
+    for path in sorted(files):
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -104,6 +105,12 @@ def folder(results: Path, run_id: str) -> Path:
     return results / "runs" / run_id
 
 
+def forget(results: Path, run_id: str) -> None:
+    """Remove all files of a run, the record first: what has none is trained."""
+    (folder(results, run_id) / "record.json").unlink(missing_ok=True)
+    shutil.rmtree(folder(results, run_id), ignore_errors=True)
+
+
 def write(record: Record, results: Path) -> None:
     """Write `record.json`, the last file of a run: where it stands, the run is complete."""
     write_json(folder(results, record.id) / "record.json", record.model_dump(mode="json"))
@@ -120,6 +127,15 @@ def read(results: Path, run_id: str) -> Record | None:
         raise first_finding(error, Record).within(str(path)) from None
     except ValueError as error:
         raise UserError(f"{path}: not a record ({error}); delete it and the run is trained again") from None
+
+
+def fingerprint_of(results: Path, run_id: str) -> str | None:
+    """The source that a record is of, without a look at the rest; None where there is no record to be read."""
+    try:
+        found = json.loads((folder(results, run_id) / "record.json").read_bytes())["fingerprint"]
+        return str(found)
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
 
 
 def runtime(results: Path, run_id: str) -> dict[str, Any]:

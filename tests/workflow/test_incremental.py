@@ -94,10 +94,10 @@ def test_under_keep_an_edit_of_rigl_trains_nothing_and_is_shown(finished: Projec
 
 def test_comments_docstrings_and_figure_style_train_nothing(finished: Project) -> None:
     edit(finished, "dst_repro/methods/rigl.py", '"""RigL:', '"""Another docstring. RigL:')
-    edit(finished, "dst_repro/training/loop.py", "EVALUATION_BATCH = 1000", "EVALUATION_BATCH = 1000  # a comment\n")
+    edit(finished, "dst_repro/training/evaluation.py", "EVALUATION_BATCH = 1000", "EVALUATION_BATCH = 1000  # a comment\n")
     append(finished, "dst_repro/plots/style.py")
     assert "train" not in finished.planned()
-    edit(finished, "dst_repro/training/loop.py", "EVALUATION_BATCH = 1000", "EVALUATION_BATCH = 999")
+    edit(finished, "dst_repro/training/evaluation.py", "EVALUATION_BATCH = 1000", "EVALUATION_BATCH = 999")
     assert finished.planned()["train"] == 3
 
 
@@ -113,3 +113,27 @@ def test_a_clone_with_shuffled_times_trains_nothing(finished: Project) -> None:
     assert not {"train", "data"} & set(finished.planned())
     finished.snakemake("figures")
     assert finished.records() == before
+
+
+def test_a_changed_published_number_is_compared_again(finished: Project) -> None:
+    csv = finished.path("dst_repro/published/snip.csv")
+    csv.write_text(csv.read_text().replace("20 seeds", "twenty seeds"))
+    planned = finished.planned()
+    assert planned["compare"] == 1
+    assert "train" not in planned
+
+
+def test_a_changed_table_or_figure_is_drawn_again_and_no_other(finished: Project) -> None:
+    append(finished, "dst_repro/plots/sparsity_over_epochs.py")
+    planned = finished.planned()
+    assert planned["figure"] == 1
+    assert not {"train", "table", "compare", "aggregate"} & set(planned)
+    append(finished, "dst_repro/tables/pivot.py")
+    assert {"figure", "table"} <= set(finished.planned())
+
+
+def test_a_changed_page_is_written_again(finished: Project) -> None:
+    append(finished, "dst_repro/templates/report.html.j2")
+    planned = finished.planned()
+    assert planned["report"] == 1
+    assert not {"train", "aggregate", "figure"} & set(planned)

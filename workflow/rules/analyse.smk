@@ -15,10 +15,11 @@ rule aggregate:
         suite=SUITE_JSON,
         source=SOURCE,
         plan=SUITE.digest,
+        code=source_of("dst_repro.records.frames"),
     message:
         "Aggregating {SUITE.file.suite}: runs and histories into two frames"
     shell:
-        "python -m dst_repro aggregate --suite {params.suite:q} --source {params.source:q} 2> {log}"
+        "python -m dst_repro aggregate --suite {params.suite:q} --source {params.source:q} 2> {log:q}"
 
 
 rule compare:
@@ -38,7 +39,8 @@ rule compare:
     params:
         suite=SUITE_JSON,
         source=SOURCE,
+        code=source_of("dst_repro.compare.write", "dst_repro.compare.frame"),
     message:
         "Comparing {SUITE.file.suite} with the published numbers"
     shell:
-        "python -m dst_repro compare --suite {params.suite:q} --source {params.source:q} 2> {log}"
+        "python -m dst_repro compare --suite {params.suite:q} --source {params.source:q} 2> {log:q}"

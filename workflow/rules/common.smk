@@ -7,8 +7,10 @@ from pathlib import Path
 
 from dst_repro.errors import UserError
 from dst_repro.files import read_yaml
-from dst_repro.plan.fingerprint import fingerprint
+from dst_repro.plan.catalogue import look_up
+from dst_repro.plan.fingerprint import source_of
 from dst_repro.plan.grid import plan
+from dst_repro.records.standing import source
 from dst_repro.machine.lease import offered
 
 SOURCE = (

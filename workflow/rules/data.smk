@@ -8,4 +8,4 @@ rule data:
     message:
         "Finding and verifying {wildcards.dataset}"
     shell:
-        "python -m dst_repro data {wildcards.dataset} {output} 2> {log}"
+        "python -m dst_repro data {wildcards.dataset:q} {output:q} 2> {log:q}"

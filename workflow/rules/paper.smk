@@ -1,4 +1,10 @@
-# The whole item is a parameter: a changed item is drawn again, and nothing else.
+# The whole item and the source that draws it are parameters: what is changed is drawn again, and nothing else.
+def drawn_by(item):
+    """What draws an item: its source, and the published numbers where it reads them."""
+    kind = "plot" if item.kind == "figure" else "table"
+    return source_of("dst_repro.cli.drawing", look_up(kind, item.builder)["module"])
+
+
 rule table:
     input:
         rules.aggregate.output,
@@ -22,12 +28,13 @@ rule table:
         name=lambda wildcards: TABLES[wildcards.item],
         item=lambda wildcards: SUITE.items[TABLES[wildcards.item]].model_dump_json(),
         caption=lambda wildcards: SUITE.items[TABLES[wildcards.item]].caption,
+        code=lambda wildcards: drawn_by(SUITE.items[TABLES[wildcards.item]]),
         suite=SUITE_JSON,
         source=SOURCE,
     message:
         "Table {wildcards.item}"
     shell:
-        "python -m dst_repro table {params.name} --suite {params.suite:q} --source {params.source:q} 2> {log}"
+        "python -m dst_repro table {params.name:q} --suite {params.suite:q} --source {params.source:q} 2> {log:q}"
 
 
 rule figure:
@@ -53,9 +60,10 @@ rule figure:
         name=lambda wildcards: FIGURES[wildcards.item],
         item=lambda wildcards: SUITE.items[FIGURES[wildcards.item]].model_dump_json(),
         caption=lambda wildcards: SUITE.items[FIGURES[wildcards.item]].caption,
+        code=lambda wildcards: drawn_by(SUITE.items[FIGURES[wildcards.item]]),
         suite=SUITE_JSON,
         source=SOURCE,
     message:
         "Figure {wildcards.item}"
     shell:
-        "python -m dst_repro figure {params.name} --suite {params.suite:q} --source {params.source:q} 2> {log}"
+        "python -m dst_repro figure {params.name:q} --suite {params.suite:q} --source {params.source:q} 2> {log:q}"

@@ -13,10 +13,11 @@ rule report:
     params:
         suite=SUITE_JSON,
         source=SOURCE,
+        code=source_of("dst_repro.report.page"),
     message:
         "Writing the report of {SUITE.file.suite}"
     shell:
-        "python -m dst_repro report --suite {params.suite:q} --source {params.source:q} 2> {log}"
+        "python -m dst_repro report --suite {params.suite:q} --source {params.source:q} 2> {log:q}"
 
 
 # The suite is a parameter: when another suite ran in between, the copies are made again.
@@ -33,10 +34,11 @@ rule latest:
         ENVIRONMENT
     params:
         suite=SUITE.file.suite,
+        folder=RESULTS,
     message:
         "The report is {output.report}"
     shell:
-        "cp {input} $(dirname {output.report}) 2> {log}"
+        "cp -- {input:q} {params.folder:q} 2> {log:q}"
 
 
 # Last: a failed run is a recorded outcome that tables show, but the call as a whole has not succeeded.
@@ -56,4 +58,4 @@ rule check:
     message:
         "Checking that no run of {SUITE.file.suite} failed"
     shell:
-        "python -m dst_repro status --strict --suite {params.suite:q} --source {params.source:q} > {log} 2>&1"
+        "python -m dst_repro status --strict --suite {params.suite:q} --source {params.source:q} > {log:q} 2>&1"

@@ -6,8 +6,6 @@ CELLS = SUITE.cells
 if GPU_RUNS and "gpu" not in workflow.global_resources:
     workflow.register_resource("gpu", GPU_RUNS)
 
-RETRAIN = SUITE.file.on_source_change == "retrain"
-
 
 def cell_params(wildcards):
     runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
@@ -17,7 +15,7 @@ def cell_params(wildcards):
 def cell_source(wildcards):
     """Changed source is a reason to train again only where the suite says so."""
     runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
-    return fingerprint(runs[0]) if RETRAIN else "any"
+    return [source(run, Path(RESULTS), SUITE.file.on_source_change) for run in runs]
 
 
 def cell_data(wildcards):
@@ -35,9 +33,25 @@ def cell_parents(wildcards):
     ]
 
 
-def cell_keeps(wildcards):
-    runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
-    return "--keep-state" if any(run.id in SUITE.parents for run in runs) else ""
+def cell_options(wildcards):
+    """Whether finished runs are trained again, and whether others begin with the final networks of these."""
+    cell = f"{wildcards.stem}-{wildcards.hash}"
+    records = {f"{RESULTS}/runs/{run.id}/record.json" for run in CELLS[cell]}
+    settings = workflow.dag_settings
+    again = (
+        settings.forceall
+        or any(rule.startswith("train") for rule in settings.forcerun)
+        or records & settings.forcerun
+    )
+    keep = any(run.id in SUITE.parents for run in CELLS[cell])
+    return " ".join(["--again"] * bool(again) + ["--keep-state"] * keep)
+
+
+# What holds for all runs stands in the command, what for some in a resource: a change of a parameter would start a job
+# for each finished cell.
+TRAIN_OPTIONS = shlex.join(
+    ["--results", RESULTS, "--on-source-change", SUITE.file.on_source_change]
+)
 
 
 for number, (seeds, cells) in enumerate(SUITE.seed_sets):
@@ -62,16 +76,14 @@ for number, (seeds, cells) in enumerate(SUITE.seed_sets):
             ENVIRONMENT
         resources:
             gpu=min(GPU_RUNS, 1),
+            options=cell_options,
         params:
             runs=cell_params,
             source=cell_source,
-            policy=SUITE.file.on_source_change,
-            keep=cell_keeps,
-            results=lambda wildcards, output: Path(output[0]).parents[2],
         message:
             "Training {wildcards.stem} ({wildcards.hash})"
         shell:
-            "python -m dst_repro train {params.runs:q} --results {params.results} --on-source-change {params.policy} {params.keep} 2> {log}"
+            f"python -m dst_repro train {{params.runs:q}} {TRAIN_OPTIONS} {{resources.options}} 2> {{log:q}}"
 
     if number:
         workflow.ruleorder(f"train_{number}", "train")
