@@ -17,9 +17,11 @@ from torch.nn import functional
 from dst_repro.data.base import load
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Layer, maskable
+from dst_repro.methods.dst import DST
 from dst_repro.plan.config import RunConfig
 from dst_repro.records import record
 from dst_repro.registry import models
+from dst_repro.seeding import derive
 from dst_repro.training.loop import Trainer
 from dst_repro.training.optimisation import build_optimizer
 from dst_repro.training.run import train, train_missing
@@ -93,12 +95,63 @@ def test_start_of_masked_layers(build: MethodFactory) -> None:
     kept, drawn = (nn.Sequential(nn.Linear(100, 50)) for _ in range(2))
     for model in (kept, drawn):
         nn.init.constant_(model[0].weight, 7.0)
-    build(kept, "dst", method_params={"alpha": 0.0})
-    build(drawn, "dst", method_params={"alpha": 0.0}, fidelity="released")
+    for model, fidelity in ((kept, "paper"), (drawn, "released")):
+        fields = {"method_params": {"alpha": 0.0}, "fidelity": fidelity}
+        build(nn.Sequential(nn.Linear(100, 50)), "dst", **fields).initialise(model)
+        build(model, "dst", **fields)
     assert kept[0].weight_orig.unique().tolist() == [7.0]
     size = drawn[0].weight_orig.detach().abs()
     assert 0.099 < float(size.max()) <= 0.1
     assert float(size.mean()) == pytest.approx(0.05, abs=0.002)
+
+
+@pytest.mark.parametrize("model", ["lenet-300-100", "lenet-5-caffe", "lstm-a"])
+def test_released_layers_are_drawn_on_the_cpu_before_the_network_moves(
+    tiny: RunFactory, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One draw of the seed's stream after that of the network, of weights as they lie in memory, and none later."""
+    run = tiny("dst", model=model, dataset_params={"size": 28}, method_params={"alpha": 1e-3}, fidelity="released")
+    data, states = load(run), []
+    usual = DST.prepare
+
+    def prepare(self: DST, model: nn.Module) -> None:
+        states.append(torch.get_rng_state())
+        usual(self, model)
+        states.append(torch.get_rng_state())
+
+    monkeypatch.setattr(DST, "prepare", prepare)
+    trainer = Trainer(run, data, torch.device("cpu"))
+    started = trainer.method.network(trainer.model)
+    assert torch.equal(*states)
+    torch.manual_seed(derive(run.seed, "initialisation"))
+    expected: Any = models[model].object(data.shape, data.classes, models[model].params())
+    expected = expected.to(memory_format=torch.channels_last)
+    for module in maskable(expected).values():
+        module.reset_parameters()
+    for name, value in expected.state_dict().items():
+        assert torch.equal(value, started[name]), name
+
+
+@pytest.mark.parametrize(
+    ("fidelity", "params", "resets"),
+    [("paper", {}, 1), ("paper", {"reset": False}, 0), ("released", {}, 0), ("released", {"reset": True}, 0)],
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_an_emptied_lstm_stays_empty_as_released(
+    build: MethodFactory, fidelity: str, params: dict[str, Any], resets: int, training: bool
+) -> None:
+    model = nn.Sequential(models["lstm-a"].object((1, 8, 8), 10, models["lstm-a"].params()), nn.Linear(10, 10))
+    method: Any = build(model, "dst", fidelity=fidelity, method_params={"alpha": 1e-3} | params)
+    with torch.no_grad():
+        for name, threshold in method.thresholds.items():
+            threshold.fill_(0.0 if name == "0.lstm1.input" else 1e3)
+    model.train(training)(torch.rand(2, 1, 8, 8))
+    emptied = ("0.lstm1.hidden", "0.lstm2.input", "0.lstm2.hidden")
+    counted = {"0.lstm1.input": 0, **dict.fromkeys(emptied, resets if training else 0), "1": 0}
+    if params.get("reset", True) and (training or fidelity == "released"):
+        counted["1"] = 1  # of other layers it knows no exception
+    assert method.events()["resets"] == counted
+    assert all((method.layers()[name].kept > 0) == (counted[name] > 0) for name in emptied)
 
 
 def test_resets_go_on_being_counted_after_a_resume(build: MethodFactory) -> None:

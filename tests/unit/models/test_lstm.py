@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -92,6 +93,29 @@ def test_initialisation_of_the_released_code(slug: str, again: bool) -> None:
     assert not any(p.any() for p in model.parameters() if p.dim() == 1)
 
 
+@pytest.mark.parametrize("slug", UNITS)
+def test_biases_of_the_dense_released_cell(slug: str) -> None:
+    """U(+-1/sqrt(units)), after the weights, also where a layer starts anew; those of the last layer stay zero."""
+    entry = models[slug]
+    torch.manual_seed(0)
+    model = entry.object(MNIST, 10, entry.params(biases="uniform"))
+    torch.manual_seed(0)
+    first = entry.object(MNIST, 10, entry.params()).get_parameter("lstm1.input.weight")
+    assert torch.equal(model.get_parameter("lstm1.input.weight"), first)
+    bound = 1 / math.sqrt(UNITS[slug])
+    for layer in ("lstm1.input", "lstm2.input"):
+        drawn = model.get_parameter(f"{layer}.bias").detach().clone()
+        assert 0.95 * bound < float(drawn.abs().max()) <= bound
+        assert float(drawn.std()) == pytest.approx(bound / math.sqrt(3), rel=0.1)
+        assert not torch.equal(drawn[: UNITS[slug]], drawn[UNITS[slug] : 2 * UNITS[slug]])
+        model.get_submodule(layer).reset_parameters()
+        again = model.get_parameter(f"{layer}.bias").detach()
+        assert not torch.equal(again, drawn)
+        assert 0.95 * bound < float(again.abs().max()) <= bound
+    assert not model.get_parameter("fc.bias").any()
+    assert sum(p.numel() for p in model.parameters()) == COUNTS[slug][0]
+
+
 def test_a_seed_gives_one_network() -> None:
     networks = [network(seed=seed).state_dict() for seed in (3, 3, 4)]
     for name, value in networks[0].items():
@@ -144,8 +168,9 @@ def test_torch_computes_the_same_from_the_same_weights() -> None:
 def test_pruned_weights_stay_out(method: str, trainer: TrainerFactory, digits: Data) -> None:
     """After an epoch, the network is the one that the equations give with the masked weights."""
     entry = methods[method]
-    params: dict[str, float] = {name: 1e-3 for name, f in entry.params.model_fields.items() if f.is_required()}
+    params: dict[str, Any] = {name: 1e-3 for name, f in entry.params.model_fields.items() if f.is_required()}
     params |= {"update_period": 5} if "update_period" in entry.params.model_fields else {}
+    params |= {"doublings": ()} if "doublings" in entry.params.model_fields else {}
     params |= {"s_init": -4.0} if method == "str" else {}
     other = {"mask_from": {"method": "static", "density": 0.5}} if entry.facts.get("mask_from") else {}
     density = {"density": 0.3} if entry.facts.get("density") else {}
