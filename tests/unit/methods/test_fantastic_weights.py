@@ -245,9 +245,10 @@ def test_released_pool_takes_set_as_the_paper_has_it(build: MethodFactory) -> No
     assert [int((values > 0).sum()), int((values < 0).sum())] == [10, 10]
 
 
+@pytest.mark.parametrize("slug", ["drop-and-grow", "itop-set", "granet"])
 @pytest.mark.parametrize(("fidelity", "grown"), [("paper", [0, 3]), ("released", [0, 4])])
 def test_released_growth_by_adams_momentum_divides_by_the_root_of_the_second(
-    build: MethodFactory, tiny: RunFactory, fidelity: str, grown: list[int]
+    build: MethodFactory, tiny: RunFactory, slug: str, fidelity: str, grown: list[int]
 ) -> None:
     """Free are the places of 1 and -2, just dropped, and the three zeros. By their first moments, 8, 1, 9, 4 and 3, the
     first and the third win; divided by 2, 1, 9, 0.5 and 1 these are 4, 1, 1, 8 and 3: the first and the fourth.
@@ -255,8 +256,8 @@ def test_released_growth_by_adams_momentum_divides_by_the_root_of_the_second(
     model = nn.Sequential(nn.Linear(6, 1, bias=False))
     fields = {"density": 0.5, "fidelity": fidelity, "optimizer": "adam", "learning_rate": 1e-3}
     params = EVERY_5 | {"grow": "momentum", "momentum": "dense"}
-    method: Any = build(model, "drop-and-grow", method_params=params, **fields)
-    optimizer = build_optimizer(tiny("drop-and-grow", method_params=params, **fields), method.param_groups(model, 0.0))
+    method: Any = build(model, slug, method_params=params, **fields)
+    optimizer = build_optimizer(tiny(slug, method_params=params, **fields), method.param_groups(model, 0.0))
     method.bind(optimizer)
     weight = model[0].weight
     weight.grad = torch.zeros_like(weight)
