@@ -6,6 +6,7 @@ from typing import Any
 
 from dst_repro.compare.answering import Found
 from dst_repro.compare.cells import Cell, missing_seeds
+from dst_repro.compare.counting import says
 from dst_repro.compare.sweep import Sweep
 from dst_repro.compare.verdicts import evidence, margin, sample, verdict
 from dst_repro.statistics.summary import Summary
@@ -15,7 +16,7 @@ NOTES = {
     "resnet-32": "the paper does not state the width of its ResNet-32",
 }
 KEPT = ("best_on_test", "sparsest")
-"""The epochs that the released code of DST keeps: its own tables are read at them too."""
+"""The epochs that the released code of DST keeps, but for that of its LSTMs: its own tables are read at them too."""
 ACCURACIES = ("top1", "error")
 
 
@@ -61,7 +62,8 @@ def _of_sweep(row: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
     cells = sweep.used(row["metric"], reading)
     result = verdict(ours, row["value"], _points(row), row["metric"])
     reason = [evidence(ours, result, row["value"], _points(row))] if ours.n else []
-    reason += ["alpha not stated", sweep.says(row["metric"], reading), *_facts(row, cells)]
+    reason += ["alpha not stated", sweep.says(row["metric"], reading)]
+    reason += [says(row, cells, sweep.sample("density", reading).mean), *_facts(row, cells)]
     return {
         "verdict": result,
         **_ours(row, ours, reading),
@@ -88,7 +90,7 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
         reason.append(f"alpha not stated: the cell nearest in density answers ({cell.density.mean:.2f} %)")
     if ours.n < len(cell.finished):
         reason.append(f"{len(cell.finished) - ours.n} finished runs have no such epoch")
-    reason += _facts(row, [cell])
+    reason += [says(row, [cell], cell.true_density(reading)), *_facts(row, [cell])]
     if len(found.cells) > 1:
         reason.append(f"{len(found.cells)} cells match; the {'nearest' if found.by_density else 'plainest'} answers")
     columns = {

@@ -40,8 +40,12 @@ class Cell:
 
     @cached_property
     def density(self) -> Summary:
-        """Density reached, in percent."""
-        return summarise(100 * run[f"{self.reading}.density"] for run in self.finished)
+        """Density reached, in percent, as it is compared (`counting`)."""
+        return summarise(100 * run[f"{self.reading}.counted"] for run in self.finished)
+
+    def true_density(self, reading: str) -> float:
+        """The mean density by masks, in percent, at an epoch."""
+        return summarise(100 * run[f"{reading}.density"] for run in self.finished).mean
 
     @cached_property
     def plainness(self) -> tuple[int, int]:

@@ -9,8 +9,10 @@ import pandas as pd
 from dst_repro.compare.answering import Row, answering
 from dst_repro.compare.answers import answer, not_run
 from dst_repro.compare.cells import Cell, cells
+from dst_repro.compare.counting import with_counted
 from dst_repro.compare.verdicts import VERDICTS, relative_margin
 from dst_repro.published import loader as printed
+from dst_repro.records.as_printed import as_printed
 from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
 
@@ -30,12 +32,13 @@ def comparison(frames: Frames, numbers: pd.DataFrame | None = None) -> pd.DataFr
     """One row for each published number (`published.load()` by default); percent throughout.
 
     `not_run` is the reason in short, for counting; text columns are "" and number columns null where nothing is known.
-    Of DST's own accuracies `best_on_test_*` and `sparsest_*` are read at the two epochs that its code keeps, and
+    Densities are as the released code counts them where runs recorded that (DST's LSTMs); `reason` then has the true
+    one. Of DST's own accuracies `best_on_test_*` and `sparsest_*` are read at the two epochs that its code keeps, and
     `at_density_*`, where alpha is stated, at the published density instead of at that alpha.
     """
     numbers = printed.load() if numbers is None else numbers
     known: dict[str, list[Cell]] = {}
-    for cell in cells(with_sparsest(frames)):
+    for cell in cells(with_counted(with_sparsest(frames), as_printed(frames))):
         known.setdefault(cell.get("dataset"), []).append(cell)
     rows: list[dict[str, Any]] = []
     for record in numbers.to_dict("records"):

@@ -23,13 +23,16 @@ class Sweep:
     percent: float
 
     def at(self, metric: str, reading: str) -> Matched:
-        """Accuracies or errors (`metric`), in percent, at the density; both are those of the epoch `reading`."""
+        """Accuracies, errors or densities by masks (`metric`), in percent, at the density as it is compared
+        (`counting`); both are those of the epoch `reading`.
+        """
         curves: dict[int, list[Point]] = {}
         for cell in self.cells:
             for run in cell.finished:
                 accuracy = 100 * run[f"{reading}.test_accuracy"]
-                value = 100 - accuracy if metric == "error" else accuracy
-                curves.setdefault(run["seed"], []).append(Point(100 * run[f"{reading}.density"], value, cell.id))
+                values = {"error": 100 - accuracy, "density": 100 * run[f"{reading}.density"]}
+                point = Point(100 * run[f"{reading}.counted"], values.get(metric, accuracy), cell.id)
+                curves.setdefault(run["seed"], []).append(point)
         return match(curves, self.percent)
 
     def sample(self, metric: str, reading: str) -> Summary:

@@ -3,7 +3,7 @@
 A verdict is an equivalence test (`stats.match`): 0.3 points on MNIST and sets like it, 0.5 on CIFAR-10, 1.0 on larger
 ones; densities 15 % of the printed one, 20 % of a digitised one. Accuracy is read at the best epoch on the validation
 split, without a split at the last epoch; DST's own tables are also compared with the best epoch on the test set and the
-sparsest one, which are what their code keeps.
+sparsest one, which are what the code of its LeNets and convolutional networks keeps (that of the LSTMs tests once).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def sample(cell: Cell, metric: str, reading: str, layer: str = "") -> Summary:
     if metric == "layer_remaining":
         return summarise(_layer_percent(run, layer) for run in cell.finished)
     if metric == "remaining_percent":
-        return summarise(100 * run[f"{reading}.density"] for run in cell.finished)
+        return summarise(100 * run[f"{reading}.counted"] for run in cell.finished)
     accuracy = [100 * run[f"{reading}.test_accuracy"] for run in cell.finished]
     return summarise(100 - a for a in accuracy) if metric == "error" else summarise(accuracy)
 

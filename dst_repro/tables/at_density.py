@@ -10,6 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from dst_repro.published import loader as published
+from dst_repro.records.as_printed import Counted, Printed, as_printed, density, recorded
 from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import tables
@@ -23,6 +24,9 @@ from dst_repro.tables.render import Table
 class AtDensityParams(Beside):
     selections: Annotated[tuple[Selection, ...], Field(strict=False, min_length=1)] = ("last", "best_on_test")
     """Epochs by which a run is judged: its accuracy and its density are those of this epoch."""
+    counted: Counted = "true-mask"
+    """Which density of ours meets the published one: that by masks, or, where runs recorded it, the one that DST's
+    released LSTM code prints."""
 
 
 WHAT = ("dense", "sparse", "difference")
@@ -36,8 +40,10 @@ def at_density(frames: Frames, params: AtDensityParams) -> Table:
 
     Rows are the sparse accuracies of the published items, of nets that the runs have. Each seed's accuracy is
     interpolated over log density between the neighbouring cells of its method, never beyond them (`matching`); mean ±
-    std is over seeds. The long form has one row a (number, source, what), in percent or points.
+    std is over seeds. The long form has one row a (number, source, what), in percent or points. Where `counted` is
+    `as-printed`, "between" has the density by masks beside.
     """
+    counts = as_printed(frames) if params.counted == "as-printed" else {}
     known = cells(with_sparsest(frames) if "sparsest" in params.selections else frames.runs, params.where)
     heads: list[tuple[str, ...]] = [("published", what) for what in WHAT]
     heads += [("ours", what) for what in (*WHAT, "between")]
@@ -51,7 +57,7 @@ def at_density(frames: Frames, params: AtDensityParams) -> Table:
         printed = _printed(number)
         rows = [*printed]
         for selection in params.selections:
-            ours = _ours(number, selection, same)
+            ours = _ours(number, selection, same, counts)
             labels.append((*label, HEADINGS[selection] if len(params.selections) > 1 else ""))
             texts.append([*(row["text"] for row in printed + ours), ours[1]["between"]])
             rows += ours
@@ -71,20 +77,25 @@ def _printed(number: dict[str, Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _ours(number: dict[str, Any], selection: str, same: list[Cell]) -> list[dict[str, Any]]:
+def _ours(number: dict[str, Any], selection: str, same: list[Cell], printed: Printed) -> list[dict[str, Any]]:
     """Dense, sparse and their difference of ours, judged by one epoch; `same` are the cells of the net."""
     slug = published.METHODS.get(number["method"], number["method"])
     sweep = {cell.id: cell for cell in same if cell.method == slug}
     curves: dict[int, list[Point]] = {int(seed): [] for cell in sweep.values() for seed in cell.runs["seed"]}
+    by_masks: dict[int, list[Point]] = {seed: [] for seed in curves}
     for cell in sweep.values():
-        for seed, density, value in _values(cell, selection):
-            curves[seed].append(Point(density, value, cell.id))
+        for seed, counted, true, value in _values(cell, selection, printed):
+            curves[seed].append(Point(counted, value, cell.id))
+            by_masks[seed].append(Point(counted, true, cell.id))
     found = match(curves, number["density_percent"])
     dense = [cell for cell in same if cell.method == "dense"]
-    level = {seed: value for seed, _, value in _values(dense[0], selection)} if len(dense) == 1 else {}
+    level = {seed: value for seed, _, _, value in _values(dense[0], selection, {})} if len(dense) == 1 else {}
     gap = {seed: value - level[seed] for seed, value in found.values.items() if seed in level}
     settings = [sweep[cell].setting for cell in found.between]
     between = " to ".join(dict.fromkeys([settings[0], settings[-1]])) if settings else _span(found)
+    if found.values and recorded((run for cell in sweep.values() for run in cell.runs["id"]), printed):
+        by_mask = summarise(match(by_masks, number["density_percent"]).values.values())
+        between = "; ".join(filter(None, [between, f"by masks {by_mask.mean:.2f} %"]))
     common = {"source": selection, "between": between, "runs": _ids([sweep[c] for c in found.between], found.values)}
     return [
         {"source": selection, "runs": _ids(dense, level), "between": ""}
@@ -94,10 +105,12 @@ def _ours(number: dict[str, Any], selection: str, same: list[Cell]) -> list[dict
     ]
 
 
-def _values(cell: Cell, selection: str) -> Iterator[tuple[int, float, float]]:
-    """(seed, density, accuracy) of the finished runs that have such an epoch, in percent."""
+def _values(cell: Cell, selection: str, printed: Printed) -> Iterator[tuple[int, float, float, float]]:
+    """(seed, density as counted, density by masks, accuracy) of the finished runs with such an epoch, in percent."""
     for _, run in cell.finished.dropna(subset=[f"{selection}.test_accuracy"]).iterrows():
-        yield int(run["seed"]), 100 * run[f"{selection}.density"], 100 * run[f"{selection}.test_accuracy"]
+        row = {str(key): value for key, value in run.items()}
+        densities = 100 * density(row, selection, printed), 100 * run[f"{selection}.density"]
+        yield int(run["seed"]), *densities, 100 * run[f"{selection}.test_accuracy"]
 
 
 def _ids(chosen: list[Cell], seeds: Collection[int]) -> str:

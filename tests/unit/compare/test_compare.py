@@ -334,6 +334,53 @@ def test_the_sparsest_epoch_is_read_too():
     assert "best on test: 98.100 ± 0.032 (5), reproduced" in text
 
 
+def lstm(printed: dict[float, float], **fields: Any) -> tuple[list[dict[str, Any]], pd.DataFrame]:
+    """LSTM-a of FIVE at alphas 5e-4 (4.96 % by masks) and 1e-3 (1.24 %), and what the released code prints, in percent.
+
+    One layer of 1000 weights; accuracies lie half a point above FIVE and below.
+    """
+    runs, rows = [], []
+    for alpha, true, more in ((5e-4, 4.96, 0.5), (1e-3, 1.24, -0.5)):
+        epochs = {f"{name}.epoch": 20.0 for name in SELECTIONS}
+        runs += swept(alpha, true, tuple(v + more for v in FIVE), model="lstm-a", numel=1000.0, **epochs, **fields)
+        if alpha in printed:
+            rows += [(r["id"], 0, 20, "lstm", "kept_as_printed", 10 * printed[alpha]) for r in runs[-5:]]
+    return runs, pd.DataFrame(rows, columns=NO_HISTORY.columns)
+
+
+def ask_lstm(runs: list[dict[str, Any]], history: pd.DataFrame, **fields: Any) -> pd.Series[Any]:
+    asked = {"item": "Table 1", "model": "lstm-a", "setting": "", "density_percent": 1.86} | fields
+    return compare.comparison(Frames(pd.DataFrame(runs), history), number(**asked)).iloc[0]
+
+
+def test_a_density_as_the_released_lstm_code_counts_it():
+    """Three quarters of the true ones: 3.72 and .93 %. Half way between them over log density is 1.86 %, where FIVE is
+    and the density by masks, on a straight line over log density, (4.96 + 1.24) / 2 = 3.1 %."""
+    row = ask_lstm(*lstm({5e-4: 3.72, 1e-3: 0.93}), value=98.3)
+    assert (row["verdict"], row["ours_density"]) == ("reproduced", 1.86)
+    assert row["ours_mean"] == pytest.approx(98.1)
+    assert "density as the released LSTM code counts it, by masks 3.10 %" in row["reason"]
+    near = ask_lstm(*lstm({5e-4: 3.72, 1e-3: 0.93}), metric="remaining_percent", density_percent=0.98, value=0.98)
+    assert (near["ours_mean"], near["ours_density"]) == (pytest.approx(0.93), pytest.approx(0.93))
+    assert "density as the released LSTM code counts it, by masks 1.24 %" in near["reason"]
+
+
+def test_a_density_of_lstms_by_masks_where_nothing_else_was_recorded():
+    """1.86 % lies log(1.5) / log(4) = .2925 of the way from 1.24 to 4.96 %, so at FIVE - .5 + .2925."""
+    row = ask_lstm(*lstm({}), value=97.9)
+    assert row["ours_mean"] == pytest.approx(98.1 - 0.5 + math.log(1.5) / math.log(4))
+    assert "density by masks: the runs did not record what the released LSTM code counts" in row["reason"]
+    runs, history = lstm({})
+    other = ask_lstm([r | {"model": "lenet-300-100"} for r in runs], history, model="lenet-300-100")
+    assert "by masks" not in other["reason"]
+
+
+def test_of_no_seed_at_the_density_there_is_no_density_by_masks():
+    row = ask_lstm(*lstm({5e-4: 3.72, 1e-3: 0.93}), density_percent=0.9, metric="top1")
+    assert "the cell nearest in density answers (0.93 %)" in row["reason"]
+    assert "by masks 1.24 %" in row["reason"]
+
+
 def test_of_several_cells_the_plainest_answers():
     odd = five((90.0,) * 5, config='{"fidelity": "released", "epochs": 20}')
     row = ask(odd + five(config='{"epochs": 20, "step_history": 938, "seed": 1}'))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from dst_repro.errors import ConfigError
+from dst_repro.records.frames import Frames
 from dst_repro.tables.at_density import AtDensityParams, at_density
 from dst_repro.tables.render import Table
 from tests import small
@@ -79,6 +81,40 @@ def test_an_epoch_a_row() -> None:
     assert [label[-1] for label in found.labels] == ["last epoch", "best on test", "sparsest epoch"]
     assert {label[0] for label in found.labels} == {"Table 1"}  # no net of Table 2 is there
     assert found.texts[1][4].startswith("98.60")
+
+
+def lstm(accuracy: float, reached: float, printed: float | None, **fields: Any) -> tuple[dict[str, Any], list[Any]]:
+    """A run of LSTM-a with 200 weights, and what the released code counts of them after its 20 epochs."""
+    densities = {f"{name}.density": reached for name in small.SELECTIONS} | {"last.epoch": 20.0}
+    row = small.run("dst", 0, accuracy, dataset="mnist", model="lstm-a", numel=200.0, **densities, **fields)
+    counts = [] if printed is None else [(row["id"], 9, 20, "one", "kept_as_printed", printed)]
+    return row, counts
+
+
+@pytest.mark.parametrize(
+    ("counted", "recorded", "text", "between"),
+    [
+        # the true densities 4.825 and .772 %: 1.93 % is half way over log density, as .772 * 2.5 * 2.5 = 4.825
+        ("true-mask", True, "98.00 (1)", "alpha 0.001 to alpha 0.0005"),
+        ("as-printed", False, "98.00 (1)", "alpha 0.001 to alpha 0.0005"),
+        # 7.72 and .965 weights of 200 are 3.86 and .4825 %: two thirds of the way, 97 + 4/3, and .772 + 2/3 * 4.053
+        ("as-printed", True, "98.33 (1)", "alpha 0.001 to alpha 0.0005; by masks 3.47 %"),
+    ],
+)
+def test_the_density_that_the_released_lstm_code_prints(counted: Any, recorded: bool, text: str, between: str) -> None:
+    parts = [
+        lstm(0.99, 0.04825, 7.72 if recorded else None, **{"method_params.alpha": 5e-4}),
+        lstm(0.97, 0.00772, 0.965 if recorded else None, **{"method_params.alpha": 1e-3}),
+    ]
+    frames = small.frames(*(row for row, _ in parts), *SWEEP)
+    more = pd.DataFrame([count for _, counts in parts for count in counts], columns=small.HISTORY)
+    frames = Frames(frames.runs, pd.concat([frames.history, more]))
+    params = AtDensityParams(published=("dst/Table 1",), selections=("last",), counted=counted)
+    made = at_density(frames, params)
+    found = dict(zip((label[0] for label in made.labels), made.texts, strict=True))
+    assert found["lstm-a"][4] == text
+    assert found["lstm-a"][6] == between
+    assert found["lenet-300-100"][6] == "alpha 0.001 to alpha 0.0005"  # which has one density only
 
 
 def test_an_item_that_is_nowhere_printed() -> None:
