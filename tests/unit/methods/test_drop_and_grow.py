@@ -336,7 +336,7 @@ STATIC = [
     # the only update would take the place of a step after the last one
     ("itop-set", {"update_period": 50, "timing": "instead-of-step"}, {"fidelity": "released"}, 50, "of 50 steps"),
     # the only update comes before the training begins
-    ("rigl", {"update_period": 40}, {"begin_at": {"step": 41}}, 100, "the period is 40 of 100 steps"),
+    ("rigl", {"update_period": 40}, {"epochs": 2, "begin_at": {"step": 41}}, 100, "the period is 40 of 100 steps"),
 ]
 
 
@@ -358,8 +358,8 @@ def test_a_training_without_an_update_is_refused(
         ("itop-set", {}, {"fidelity": "released"}, 1500),  # after the last step
         ("set", {}, {"epochs": 2}, 46),
         ("dsr", {"update_period": 10, "doublings": [0.0, 0.0, 0.0]}, {}, 90),  # 0.95 * 90 = 85
-        ("rigl", {"update_period": 40}, {"begin_at": {"step": 40}}, 100),  # at step 40, in its place
-        ("rigl", {"update_period": 40, "timing": "after-step"}, {"begin_at": {"step": 39}}, 100),
+        ("rigl", {"update_period": 40}, {"epochs": 2, "begin_at": {"step": 40}}, 100),  # at step 40, in its place
+        ("rigl", {"update_period": 40, "timing": "after-step"}, {"epochs": 2, "begin_at": {"step": 39}}, 100),
     ],
 )
 def test_one_update_is_enough(
@@ -385,7 +385,7 @@ def test_a_momentum_that_is_not_there_yet_is_not_read(build: MethodFactory, para
         fields: dict[str, Any] = {"begin_at": settings.pop("begin_at")} if "begin_at" in settings else {}
         given = settings | params | {"momentum": "dense"}
         with pytest.raises(ConfigError, match=first) if refused else contextlib.nullcontext():
-            build(nn.Linear(4, 4), "rigl", density=0.5, method_params=given, **fields)
+            build(nn.Linear(4, 4), "rigl", epochs=2, density=0.5, method_params=given, **fields)
 
 
 @pytest.mark.parametrize("method", ["rigl", "set"])
