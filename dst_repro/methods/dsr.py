@@ -45,9 +45,11 @@ class DSR(DropAndGrow):
 
     Rule and defaults are those of the authors' code for a Wide ResNet 28-2 with 10 % of its weights: N_p = 20,000 is
     13.8 % of them, and the period grows from 100 to 800 steps. `fidelity: released` differs in one thing only: an
-    emptied layer keeps its first weight instead of its largest. That code draws lots where numbers to grow must be
-    rounded; here largest remainders decide. It leaves the first convolution, shortcuts and the classifier dense, which
-    is for the model to say.
+    emptied layer keeps its first weight instead of its largest. Whatever the fidelity, that code differs in this: its
+    updates come one step later, after 101 steps and so on; momentum is not cleared where a weight is dropped, but fades
+    there, and what is left goes to the next weight grown at that place; N_p is a number, not a share; lots are drawn
+    where numbers to grow must be rounded, here largest remainders decide. It leaves the first convolution, shortcuts
+    and the classifier dense, which is for the model to say.
     """
 
     def __init__(self, params: Any, context: Context) -> None:

@@ -143,4 +143,4 @@ class Scored(Masked):
         super().load_state_dict(state)
         self.memory.load_state_dict(state["memory"])
         self.exploration.load_state_dict(state["exploration"])
-        self._agreement = state["agreement"]
+        self._agreement, self._dense = state["agreement"], {}

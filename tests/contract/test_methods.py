@@ -27,8 +27,8 @@ DENSITIES = (0.5, 0.1, 0.013)
 def params(entry: Entry) -> dict[str, Any]:
     """1e-3 for every number that has no default; updates often enough to happen within 23 steps an epoch."""
     required = {name: 1e-3 for name, field in entry.params.model_fields.items() if field.is_required()}
-    often = {"update_period": 5} if "update_period" in entry.params.model_fields else {}
-    return required | often
+    often = {"update_period": 5, "doublings": []}
+    return required | {name: value for name, value in often.items() if name in entry.params.model_fields}
 
 
 def cases() -> list[Any]:

@@ -75,9 +75,12 @@ def kinds() -> list[Any]:
 
 
 def small(run: RunConfig) -> RunConfig:
-    """Two epochs of two steps. tf32 and bf16 are formats that this machine may not have."""
+    """Two epochs of two steps, updates at each. tf32 and bf16 are formats that this machine may not have."""
     fields = run.model_dump() | {"batch_size": 2, "epochs": 2, "precision": "float32"}
     fields["dataset_params"] = run.dataset_params | SMALL[run.dataset]
+    known = methods[run.method].params.model_fields
+    often = {name: value for name, value in {"update_period": 1, "doublings": []}.items() if name in known}
+    fields["method_params"] = run.method_params | often
     for key, parent in run.parents.items():
         fields[key] = {k: v for k, v in small(parent).model_dump().items() if k not in SHARED}
     return RunConfig.parse(fields)
@@ -189,7 +192,7 @@ PAPER = {
     "optimizer_params": {"momentum": 0.9, "nesterov": False},
     "weight_decay": 1e-4,
     "schedule": "multi-step",
-    "schedule_params": {"milestones": [80, 120], "gamma": 0.1},
+    "schedule_params": {"milestones": [80, 120], "gamma": 0.1, "unit": "epoch"},
     "epochs": 160,
     "batch_size": 64,
     "weights_from": None,
