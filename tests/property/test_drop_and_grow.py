@@ -23,7 +23,7 @@ from dst_repro.registry import drops, grows, methods
 from dst_repro.training.optimisation import build_optimizer
 
 STEPS = 7
-EXAMPLES, SOAK = 250, int(os.environ.get("DST_SOAK_EXAMPLES", "20000"))
+EXAMPLES, SOAK = 400, int(os.environ.get("DST_SOAK_EXAMPLES", "20000"))
 METHODS = ["rigl", "set", "itop-set", "itop-rigl", "sparse-momentum", "dsr", "drop-and-grow"]
 OPTIMIZERS: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": "sgd", "optimizer_params": {"momentum": 0.0}},
@@ -83,6 +83,42 @@ def runs(draw: st.DrawFn) -> tuple[RunConfig, Net]:
     channels = draw(st.none() | st.integers(1, 3))
     widths = draw(st.lists(st.integers(1, 7), min_size=1, max_size=3))
     return RunConfig.parse(fields), Net(channels, widths)
+
+
+@st.composite
+def changing(draw: st.DrawFn) -> tuple[RunConfig, Net]:
+    """Methods whose density changes on its way: only its end is asked for."""
+    method = draw(st.sampled_from(["granet", "mest"]))
+    params: dict[str, Any] = {
+        "update_period": draw(st.integers(1, 3)),
+        "prune_rate": draw(st.sampled_from([0.0, 0.3, 0.5])),
+        "drop": draw(st.sampled_from(sorted(drops.discover()))),
+        "grow": draw(st.sampled_from(["random", "random-unfired", "gradient"])),
+        "timing": draw(st.sampled_from(["before-step", "instead-of-step", "after-step"])),
+        "regrown": draw(st.sampled_from(["keep", "zero"])),
+        "distribution": draw(st.sampled_from(["uniform", "er", "erk"])),
+    }
+    if method == "mest":
+        params["excess_rate"] = draw(st.sampled_from([0.0, 0.5]))
+    else:
+        params |= {
+            "initial_density": draw(st.sampled_from([0.5, 1.0])),
+            "end": draw(st.sampled_from([0.4, 0.7, 1.0])),
+            "redistribution": draw(st.sampled_from(["none", "survivors", "magnitude"])),
+            "scope": draw(st.sampled_from(["layer", "global"])),
+        }
+    fields = {
+        "dataset": "digits",
+        "model": "lenet-300-100",
+        "method": method,
+        "method_params": params,
+        "density": draw(st.floats(0.001, 0.5)),
+        "learning_rate": 0.1,
+        "epochs": 1,
+        "seed": draw(st.integers(0, 9)),
+    }
+    channels = draw(st.none() | st.integers(1, 3))
+    return RunConfig.parse(fields), Net(channels, draw(st.lists(st.integers(1, 7), min_size=1, max_size=3)))
 
 
 class Training:
@@ -184,6 +220,22 @@ def test_counts_zeros_and_resuming(example: tuple[RunConfig, Net], resume_at: in
     layer its own number unless weights are redistributed. Resumed at any step it goes on to the same bits.
     """
     hold(example, resume_at)
+
+
+@quick
+@given(changing())
+def test_methods_that_change_their_density_end_where_they_should(example: tuple[RunConfig, Net]) -> None:
+    run, model = example
+    try:
+        training = Training(run, model)
+    except ConfigError:
+        assume(False)
+    for step in range(STEPS):
+        training.step(step)
+        for name, mask in training.method.masks().items():
+            assert not bool(training.method.modules[name].weight[~mask].any())
+    layers = training.method.layers().values()
+    assert sum(layer.kept for layer in layers) == round(run.full()["density"] * sum(layer.numel for layer in layers))
 
 
 @pytest.mark.soak

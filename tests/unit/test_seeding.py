@@ -42,6 +42,7 @@ def test_generators_repeat_and_leave_the_global_one_alone() -> None:
 @pytest.mark.parametrize("method", ["static", "set", "rigl", "gmp", "dst"])
 def test_methods_start_from_the_same_weights(trainer: TrainerFactory, method: str) -> None:
     fields = {"method_params": {"alpha": 1e-3}} if method == "dst" else {"density": 0.2}
+    fields |= {"method_params": {"update_period": 5}} if method == "rigl" else {}
     dense, other = trainer("dense", seed=4), trainer(method, seed=4, **fields)
     for name, mask in other.method.masks().items():
         weight = other.model.get_submodule(name)
