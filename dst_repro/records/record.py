@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 import shutil
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from dst_repro.errors import UserError
 from dst_repro.files import write_json
@@ -82,7 +86,21 @@ class Record(_Part):
     metrics: Selection | None
     layers: tuple[LayerCount, ...]
     mask_sha256: str | None
+    network_sha256: str | None = None
+    """Of all tensors of the final network, as runs that begin with it read them; null in older records."""
     events: dict[str, dict[str, float]]
+    history_sha256: str | None = None
+    """Of the file `history.parquet`."""
+    sha256: str | None = None
+    """Of everything else that stands here."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Record:
+        if (self.status == "finished") != (self.metrics is not None):
+            raise ValueError("a finished run has metrics, and no other")
+        if any(layer.kept > layer.numel or layer.numel != math.prod(layer.shape) for layer in self.layers):
+            raise ValueError("a layer keeps at most the weights of its shape")
+        return self
 
     @property
     def run(self) -> RunConfig:
@@ -112,21 +130,80 @@ def forget(results: Path, run_id: str) -> None:
 
 
 def write(record: Record, results: Path) -> None:
-    """Write `record.json`, the last file of a run: where it stands, the run is complete."""
-    write_json(folder(results, record.id) / "record.json", record.model_dump(mode="json"))
+    """Write `record.json`, the last file of a run, sealed: where it stands, the run is complete."""
+    own = folder(results, record.id)
+    history = hashlib.sha256((own / "history.parquet").read_bytes()).hexdigest()
+    sealed = record.model_copy(update={"history_sha256": history, "sha256": None})
+    content = sealed.model_dump(mode="json") | {"sha256": seal(sealed.model_dump(mode="json"))}
+    write_json(own / "record.json", content)
+
+
+def seal(content: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a record says but for this itself."""
+    rest = {key: value for key, value in content.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+class RecordError(UserError):
+    """A record that is not as it was written."""
 
 
 def read(results: Path, run_id: str) -> Record | None:
-    """The record of a run, or None. `UserError` names a file that is no record."""
+    """The record of a run, or None, also where its history is missing or damaged: then there is no whole run.
+
+    Raises `UserError`, which names the file, for what is no record, `RecordError` for one that was changed by hand or
+    belongs elsewhere.
+    """
     path = folder(results, run_id) / "record.json"
     try:
-        return Record.model_validate(json.loads(path.read_bytes()))
-    except FileNotFoundError:
+        content = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except ValueError as error:
+        raise UserError(f"{path}: not a record ({error}); {REMEDY}") from None
+    found = _checked(content, path)
+    if found.id != run_id:
+        raise RecordError(f"{path}: is the record of another run than its folder's; {REMEDY}")
+    if found.sha256 != seal(content):
+        what = "has no seal" if found.sha256 is None else "was changed since it was written"
+        raise RecordError(f"{path}: {what}; {ACCEPT}")
+    return found if _has_history(found, path.with_name("history.parquet")) else None
+
+
+REMEDY = "remove its folder, and the run is trained again"
+ACCEPT = f"`python -m dst_repro accept RUN` takes it as it is, or {REMEDY}"
+
+
+def _checked(content: Any, path: Path) -> Record:
+    try:
+        return Record.model_validate(content)
     except ValidationError as error:
         raise first_finding(error, Record).within(str(path)) from None
-    except ValueError as error:
-        raise UserError(f"{path}: not a record ({error}); delete it and the run is trained again") from None
+
+
+def _has_history(found: Record, path: Path) -> bool:
+    try:
+        same = hashlib.sha256(path.read_bytes()).hexdigest() == found.history_sha256
+    except OSError:
+        same = False
+    if not same:
+        print(f"{found.id}: its history is missing or damaged; it is trained again", file=sys.stderr, flush=True)
+    return same
+
+
+def accept(results: Path, run_id: str) -> None:
+    """Seal a record as it is, with the history that lies beside it: one changed by hand, or older than seals.
+
+    Raises `UserError` where it is no record of this run.
+    """
+    path = folder(results, run_id) / "record.json"
+    try:
+        found = _checked(json.loads(path.read_bytes()), path)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a record ({error}); {REMEDY}") from None
+    if found.id != run_id or RunConfig.parse(found.config).id != run_id:
+        raise RecordError(f"{path}: is the record of another run than its folder's; {REMEDY}")
+    write(found, results)
 
 
 def fingerprint_of(results: Path, run_id: str) -> str | None:

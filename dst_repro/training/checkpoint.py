@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,8 @@ from dst_repro.files import write_with
 
 SECONDS = 10.0
 """Between two checkpoints at least: what a killed run loses is at most this and the epoch it was in."""
+
+DIGEST = 32  # bytes of SHA-256 before what torch wrote
 
 
 def seconds_between() -> float:
@@ -28,12 +34,23 @@ def seconds_between() -> float:
     return seconds
 
 
-class Checkpoint:
-    """The state of one run between two epochs. `stamp` says what must be unchanged for it to be used."""
+class CheckpointError(Exception):
+    """A checkpoint that is no checkpoint of this run."""
 
-    def __init__(self, results: Path, run_id: str, stamp: dict[str, str]) -> None:
+
+class OfAnother(Exception):  # noqa: N818 - no error
+    """A checkpoint that another source, version of torch or kind of device made."""
+
+
+class Checkpoint:
+    """The state of one run between two epochs. `stamp` says what must be unchanged for it to be used.
+
+    `say` gets a line for a file that can't be used, which is set aside: beside it, with `.unusable` behind its name.
+    """
+
+    def __init__(self, results: Path, run_id: str, stamp: dict[str, str], say: Callable[[str], None] = print) -> None:
         self.path = results / ".checkpoints" / f"{run_id}.pt"
-        self.stamp = stamp
+        self.stamp, self._say = stamp, say
         self._every = seconds_between()
         self._last = time.monotonic()
 
@@ -42,23 +59,53 @@ class Checkpoint:
         return time.monotonic() - self._last >= self._every
 
     def save(self, state: dict[str, Any]) -> None:
-        write_with(self.path, lambda stream: torch.save({"stamp": self.stamp, "state": state}, stream))
+        """Write a state in the place of the one before, which stays if this fails (OSError)."""
+        written = io.BytesIO()
+        torch.save({"stamp": self.stamp, "state": state}, written)
+        content = written.getvalue()
+        write_with(self.path, lambda stream: stream.writelines([hashlib.sha256(content).digest(), content]))
         self._last = time.monotonic()
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """The saved state, or None where there is none, or it is of other source, another torch, or damaged."""
+        """The saved state, or None where there is none, or none that can be used."""
         try:
-            saved = torch.load(self.path, map_location=device, weights_only=True)
+            return self._load(device)
         except FileNotFoundError:
             return None
-        except Exception:  # a file that torch can't read is as good as none
-            self.remove()
+        except CheckpointError as error:
+            self.set_aside(str(error))
             return None
+        except OfAnother:
+            self.remove()
+            self._say("starts anew, as its checkpoint is of other source, another version of torch or another device")
+            return None
+
+    def _load(self, device: torch.device) -> dict[str, Any]:
+        if not self.path.exists():
+            raise FileNotFoundError
+        if not self.path.is_file():
+            raise CheckpointError("it is no file")
+        content = self.path.read_bytes()
+        if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+            raise CheckpointError("its bytes are not those that were written")
+        try:
+            saved = torch.load(io.BytesIO(content[DIGEST:]), map_location=device, weights_only=True)
+        except Exception:
+            raise CheckpointError("torch can't read it") from None
+        if not isinstance(saved, dict) or saved.keys() != {"stamp", "state"} or not isinstance(saved["state"], dict):
+            raise CheckpointError("it has another form")
         if saved["stamp"] != self.stamp:
-            self.remove()
-            return None
+            raise OfAnother
         state: dict[str, Any] = saved["state"]
         return state
+
+    def set_aside(self, why: str) -> None:
+        """Out of the way, to be looked at: the run starts anew."""
+        aside = self.path.with_name(f"{self.path.name}.unusable")
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        self.path.replace(aside)
+        self._say(f"starts anew, as its checkpoint can't be used: {why}; set aside as {aside.name}")
 
     def remove(self) -> None:
         self.path.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
 from pathlib import Path
 
 from filelock import FileLock
@@ -13,10 +13,13 @@ from dst_repro.machine.device import settle
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
+from dst_repro.records.record import Record
+from dst_repro.sparsity.masks import sha256
+from dst_repro.training.digest import digest
 from dst_repro.training.divergence import Diverged
 from dst_repro.training.loop import Trainer
 from dst_repro.training.run import Policy, train
-from dst_repro.training.state import about_state, begin, state_path, write_state
+from dst_repro.training.state import Moment, State, StateError, begin, read_state, state_path, write_state
 
 WORDS = {"status": "status", "mask_sha256": "mask", "metrics": "accuracy or loss"}
 
@@ -28,20 +31,37 @@ def provide_states(run: RunConfig, results: Path, policy: Policy = "keep") -> No
     the first has made.
     """
     for parent, moment in run.needs:
-        path = state_path(results, parent.id, moment)
-        if not _usable(path, parent, policy):
+        if _usable(parent, moment, results, policy) is not None:
             provide_states(parent, results, policy)
-            with lock(results, path.stem):
-                if not _usable(path, parent, policy):
-                    _provide(parent, moment, path, results)
+            with lock(results, state_path(results, parent.id, moment).stem):
+                why = _usable(parent, moment, results, policy)
+                if why is not None:
+                    if state_path(results, parent.id, moment).exists():
+                        print(f"{why}: made again", file=sys.stderr, flush=True)
+                    _provide(parent, moment, results)
 
 
-def _usable(path: Path, run: RunConfig, policy: Policy) -> bool:
-    """Whether the state is there; that of a run that failed is for another try."""
-    if not path.exists():
-        return False
-    about = about_state(path)
-    return about["status"] != "failed" and (policy == "keep" or about.get("source") == fingerprint(run))
+def _usable(run: RunConfig, moment: Moment, results: Path, policy: Policy) -> str | None:
+    """None if the network is there and is the run's, else why not; that of a run that failed is for another try."""
+    try:
+        state = read_state(results, run, moment)
+    except StateError as error:
+        return str(error)
+    where = str(state_path(results, run.id, moment))
+    if state.status == "failed":
+        return f"{where} is of a run that failed"
+    if policy == "retrain" and state.source != fingerprint(run):
+        return f"{where} is of other source"
+    found = record.read(results, run.id) if moment is None else None
+    return f"{where} is another network than that of its record" if found and not _of(found, state) else None
+
+
+def _of(found: Record, state: State) -> bool:
+    """Whether a network is the one that the run ended with; older records say it of its mask alone."""
+    if found.status != "finished" or state.status != "finished":
+        return found.status == state.status
+    same_mask = found.mask_sha256 == (sha256(state.given.masks) if state.given.masks else None)
+    return same_mask and found.network_sha256 in (None, digest(state.given.network))
 
 
 def lock(results: Path, name: str) -> FileLock:
@@ -51,7 +71,7 @@ def lock(results: Path, name: str) -> FileLock:
     return FileLock(folder / f"{name}.lock")
 
 
-def _provide(run: RunConfig, moment: Mapping[str, int] | None, path: Path, results: Path) -> None:
+def _provide(run: RunConfig, moment: Moment, results: Path) -> None:
     """Train a run up to a moment, or to its end.
 
     A run that has a record is trained a second time without touching it. Raises `UserError` if it ends with another
@@ -59,7 +79,7 @@ def _provide(run: RunConfig, moment: Mapping[str, int] | None, path: Path, resul
     """
     found = record.read(results, run.id)
     if moment is not None:
-        _advance(run, moment, path, results)
+        _advance(run, moment, results)
         return
     if found is None or found.status == "failed":
         train(run, results, keep_state=True)
@@ -72,15 +92,16 @@ def _provide(run: RunConfig, moment: Mapping[str, int] | None, path: Path, resul
                 f"{run.id}: trained here it ends with another {WORDS[what]} than its record, which other source or "
                 f"another kind of machine made; remove {record.folder(results, run.id)} to have it trained anew"
             )
+    path = state_path(results, run.id)
     path.parent.mkdir(parents=True, exist_ok=True)
     state_path(again, run.id).replace(path)
 
 
-def _advance(run: RunConfig, moment: Mapping[str, int], path: Path, results: Path) -> None:
+def _advance(run: RunConfig, moment: Moment, results: Path) -> None:
     trainer = Trainer(run, load(run), settle(run.threads, run.precision), *begin(run, results))
     status: record.Status = "finished"
     try:
-        trainer.advance(moment)
+        trainer.advance(moment or {})
     except Diverged:
         status = "diverged"
-    write_state(path, trainer, status, fingerprint(run))
+    write_state(results, run, trainer, status, fingerprint(run), moment)

@@ -14,6 +14,7 @@ from dst_repro.errors import UserError
 from dst_repro.files import write_json
 from dst_repro.machine import environment
 from dst_repro.machine.device import describe, settle
+from dst_repro.machine.faults import machine_error, of_the_machine
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
@@ -21,10 +22,11 @@ from dst_repro.records.record import DataUsed, Record
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.divergence import Diverged
 from dst_repro.training.evaluation import MissedTarget, check_target
+from dst_repro.training.history import History
 from dst_repro.training.loop import Trainer
 from dst_repro.training.outcome import outcome
 from dst_repro.training.progress import Progress
-from dst_repro.training.state import begin, state_path, write_state
+from dst_repro.training.state import ParentEnded, begin, write_state
 
 Policy = Literal["keep", "retrain"]
 
@@ -40,16 +42,28 @@ def needed(run: RunConfig, results: Path, policy: Policy) -> bool:
 
 
 def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path | None = None) -> Record:
-    """Train one run and write its record. A `UserError` (no data, no such device) leaves no record behind.
+    """Train one run and write its record: finished, or how the run's own mathematics ended it.
 
-    `keep_state` leaves the final network, too, for runs that begin with it; those that this one begins with are sought
-    in the results folder `states`, by default its own.
+    A `UserError` (no data, no such device) and a fault of the machine (`MachineError`: no space, no memory) leave no
+    record behind, and the last checkpoint as it is. `keep_state` leaves the final network, too, for runs that begin
+    with it; those that this one begins with are sought in the results folder `states`, by default its own.
     """
     started = time.monotonic()
+    try:
+        clear_leftovers(results, run.id)
+        return _train(run, results, keep_state, states or results, started)
+    except Exception as error:
+        if of_the_machine(error):
+            raise machine_error(run.id, error) from error
+        raise
+
+
+def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, started: float) -> Record:
     device = settle(run.threads, run.precision)
     print_ = fingerprint(run)
+    progress = Progress(run.id, run.epochs)
     stamp = {"run": run.json_text(), "source": print_, "torch": str(torch.__version__), "device": device.type}
-    checkpoint = Checkpoint(results, run.id, stamp)
+    checkpoint = Checkpoint(results, run.id, stamp, progress.say)
     trainer: Trainer | None = None
     resumed_at = 0
     data_used = None
@@ -58,42 +72,66 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
     try:
         data = load(run)
         data_used = DataUsed(name=data.name, note=data.note, sha256=data.sha256)
-        trainer = Trainer(run, data, device, *begin(run, states or results))
-        state = checkpoint.load(device)
-        if state is not None:
-            trainer.load_state_dict(state)
-            resumed_at = trainer.epoch
+        start = begin(run, states)
+        trainer = _resumed(Trainer(run, data, device, *start), checkpoint) or Trainer(run, data, device, *start)
+        resumed_at = len(trainer.epochs) and trainer.epoch
         _epochs(run, trainer, checkpoint)
         check_target(trainer.method)
     except UserError:
         raise
-    except Diverged as error:
+    except (Diverged, FloatingPointError) as error:  # the latter of scores before the first step
         status, reason = "diverged", str(error)
+    except ParentEnded as error:
+        status, reason = ("diverged" if error.status == "diverged" else "failed"), str(error)
     except MissedTarget as error:
         status, reason = "failed", str(error)
-        Progress(run.id, run.epochs).say(f"failed: {reason}")
-    except Exception as error:  # out of memory, a bug in a method: an outcome that tables show
+    except Exception as error:  # a bug in a method: an outcome that tables show
+        if of_the_machine(error):
+            raise
         status, reason = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
-        Progress(run.id, run.epochs).say(f"failed: {reason}")
+    if reason:
+        progress.say(f"{status}: {reason}")
     written = outcome(run, print_, status, reason, data_used, trainer)
     if keep_state:
-        write_state(state_path(results, run.id), trainer, status, print_)
+        write_state(results, run, trainer, status, print_)
     folder = record.folder(results, run.id)
-    if trainer is not None:
-        trainer.history.write(folder / "history.parquet")
+    (trainer.history if trainer else History()).write(folder / "history.parquet")
     runtime = {
         "wall_seconds": round(time.monotonic() - started, 3),
         "seconds_in_steps": round(trainer.seconds_in_steps, 3) if trainer else 0.0,
         "peak_memory_mib": environment.peak_memory_mib(),
         "resumed_at_epoch": resumed_at,
         "device": describe(device),
+        "source": print_,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **environment.describe(),
     }
     write_json(folder / "runtime.json", runtime)
     record.write(written, results)
     checkpoint.remove()
-    return written
+    return record.read(results, run.id) or written
+
+
+def clear_leftovers(results: Path, run_id: str) -> None:
+    """Remove what killed processes left half written. To be called under the run's lock."""
+    places = {results / ".checkpoints": f".{run_id}.pt.*", results / "states": f".{run_id}.safetensors.*"}
+    for folder, pattern in (places | {record.folder(results, run_id): ".*"}).items():
+        for path in folder.glob(pattern):
+            path.unlink(missing_ok=True)
+
+
+def _resumed(trainer: Trainer, checkpoint: Checkpoint) -> Trainer | None:
+    """The trainer, where its checkpoint has brought it to, if there is one; None if it doesn't fit this network."""
+    state = checkpoint.load(trainer.device)
+    try:
+        if state is not None:
+            trainer.load_state_dict(state)
+    except Exception as error:
+        if of_the_machine(error):
+            raise
+        checkpoint.set_aside("it does not fit this network")
+        return None
+    return trainer
 
 
 def _epochs(run: RunConfig, trainer: Trainer, checkpoint: Checkpoint) -> None:

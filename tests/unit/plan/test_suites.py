@@ -26,7 +26,7 @@ from dst_repro.records import record
 from dst_repro.registry import methods, models
 from dst_repro.training.loop import Trainer
 from dst_repro.training.run import train
-from dst_repro.training.state import read_state, state_path
+from dst_repro.training.state import read_state
 
 CONFIG = Path(__file__).parents[3] / "config"
 SHAPES = {"cifar10": ((3, 32, 32), 10), "imagenet": ((3, 224, 224), 1000)}
@@ -174,10 +174,10 @@ def test_one_of_each_kind_trains(run: RunConfig, results: Path) -> None:
     else:
         assert kept == round((run.density or 1.0) * expected.weights)
 
-    given = {key: read_state(state_path(results, parent.id)) for key, parent in run.parents.items()}
+    given = {key: read_state(results, parent).given for key, parent in run.parents.items()}
     weights = given["weights_from"].network if "weights_from" in given else None
     start = Trainer(run, load(run), torch.device("cpu"), weights, given.get("mask_from"))
-    before, after = start.method.network(start.model), read_state(state_path(results, run.id)).network
+    before, after = start.method.network(start.model), read_state(results, run).given.network
     assert before.keys() == after.keys()
     for layer in filter(lambda layer: layer.kept > 0, done.layers):
         assert not torch.equal(before[f"{layer.name}.weight"], after[f"{layer.name}.weight"]), layer.name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,20 @@ import pytest
 from pydantic import ValidationError
 
 from dst_repro.errors import UserError
-from dst_repro.records.record import DataUsed, LayerCount, Metrics, Record, Selection, folder, read, runtime, write
+from dst_repro.records.record import (
+    DataUsed,
+    LayerCount,
+    Metrics,
+    Record,
+    RecordError,
+    Selection,
+    accept,
+    folder,
+    read,
+    runtime,
+    write,
+)
+from dst_repro.training.history import History
 from tests.conftest import RunFactory
 
 EPOCH = {
@@ -44,10 +59,99 @@ def record(tiny: RunFactory, **fields: Any) -> Record:
 
 def test_round_trip(tiny: RunFactory, results: Path) -> None:
     written = record(tiny)
-    write(written, results)
-    assert read(results, written.id) == written
+    stored(written, results)
+    found = read(results, written.id)
+    assert found is not None
+    assert found.model_copy(update={"sha256": None, "history_sha256": None}) == written
     assert written.run == tiny("rigl", density=0.1)
     assert (results / "runs" / written.id / "record.json").is_file()
+
+
+def stored(written: Record, results: Path) -> Path:
+    """Its file, with a history beside it."""
+    History().write(folder(results, written.id) / "history.parquet")
+    write(written, results)
+    return folder(results, written.id) / "record.json"
+
+
+def test_a_record_that_was_changed_is_told_and_taken_if_that_is_asked_for(tiny: RunFactory, results: Path) -> None:
+    path = stored(record(tiny), results)
+    content = json.loads(path.read_text())
+    content["metrics"]["last"]["test_accuracy"] = 0.99
+    path.write_text(json.dumps(content))
+    with pytest.raises(RecordError, match=r"was changed since it was written; `python -m dst_repro accept RUN` takes"):
+        read(results, content["id"])
+    accept(results, content["id"])
+    found = read(results, content["id"])
+    assert found is not None
+    assert found.metrics is not None
+    assert found.metrics.last.test_accuracy == 0.99
+
+
+def test_every_value_of_a_record_is_sealed(tiny: RunFactory, results: Path) -> None:
+    path = stored(record(tiny), results)
+    content = json.loads(path.read_text())
+    for key, value in content.items():
+        changed = {"status": "failed", "schema_version": 2, "parameters": 11, "compiled": True}.get(key, "other")
+        path.write_text(json.dumps(content | {key: changed if value != changed else None}))
+        with pytest.raises(UserError):
+            read(results, content["id"])
+
+
+def test_an_older_record_gets_its_seal_and_nothing_else(tiny: RunFactory, results: Path) -> None:
+    path = stored(record(tiny), results)
+    content = json.loads(path.read_text())
+    older = {k: v for k, v in content.items() if k not in ("sha256", "history_sha256", "network_sha256")}
+    path.write_text(json.dumps(older))
+    with pytest.raises(RecordError, match="has no seal; `python -m dst_repro accept RUN`"):
+        read(results, content["id"])
+    accept(results, content["id"])
+    assert json.loads(path.read_text()) == content
+
+
+def test_the_record_of_another_run_is_refused(tiny: RunFactory, results: Path) -> None:
+    first, other = record(tiny), tiny("rigl", density=0.1, seed=1)
+    stored(first, results)
+    shutil.copytree(folder(results, first.id), folder(results, other.id))
+    for act in (read, accept):
+        with pytest.raises(RecordError, match="is the record of another run than its folder's; remove its folder"):
+            act(results, other.id)
+
+
+def test_a_config_that_is_not_the_ids_is_refused(tiny: RunFactory, results: Path) -> None:
+    stored(record(tiny, config=tiny("rigl", density=0.1, seed=5).full()), results)
+    with pytest.raises(RecordError, match="is the record of another run"):
+        accept(results, tiny("rigl", density=0.1).id)
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other"])
+def test_a_record_without_its_history_is_as_good_as_none(
+    tiny: RunFactory, results: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    path = stored(record(tiny), results).with_name("history.parquet")
+    match damage:
+        case "missing":
+            path.unlink()
+        case "truncated":
+            path.write_bytes(path.read_bytes()[:-50])
+        case "other":
+            History([(1, 1, "", "loss", 0.5)]).write(path)
+    assert read(results, record(tiny).id) is None
+    assert "its history is missing or damaged; it is trained again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"metrics": None},
+        {"status": "failed"},
+        {"layers": (LayerCount(name="fc1", shape=(2, 5), numel=10, kept=11),)},
+        {"layers": (LayerCount(name="fc1", shape=(2, 5), numel=11, kept=1),)},
+    ],
+)
+def test_what_no_run_can_say_is_refused(tiny: RunFactory, fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        record(tiny, **fields)
 
 
 def test_absent_record_is_none(results: Path) -> None:

@@ -17,8 +17,9 @@ from dst_repro.plots.mask_health import MaskHealth
 from dst_repro.plots.mask_health import MaskHealthParams as PlotParams
 from dst_repro.records import record
 from dst_repro.records.frames import Frames, aggregate
-from dst_repro.records.record import LayerCount, Record
+from dst_repro.records.record import LayerCount, Metrics, Record, Selection
 from dst_repro.tables.mask_health import MaskHealthParams, mask_health
+from dst_repro.training.history import History
 from tests import small
 
 SIZES = {"fc1": 80, "fc2": 20}
@@ -170,6 +171,7 @@ def test_aggregate_and_explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             LayerCount(name=name, shape=(size,), numel=size, kept=size // 10, effective=n)
             for (name, size), n in zip(SIZES.items(), effective, strict=True)
         )
+        History().write(record.folder(Path("results"), run.id) / "history.parquet")
         record.write(_record(run.id, run.cell, run.full(), layers), Path("results"))
     frame = aggregate(suite, Path("results")).runs.set_index("seed")
     assert frame["effective"].tolist()[:2] == [8, 5]
@@ -185,9 +187,13 @@ def test_aggregate_and_explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def _record(run: str, cell: str, config: dict[str, Any], layers: tuple[LayerCount, ...]) -> Record:
+    epoch = Metrics(
+        epoch=1, density=0.1, test_accuracy=0.5, validation_accuracy=None, train_loss=1.0, test_loss=1.0
+    )  # fmt: skip
+    metrics = Selection(last=epoch, best_on_validation=None, best_on_test=epoch)
     return Record(
         id=run, cell=cell, status="finished", reason=None, config=config, fingerprint="0" * 16, data=None,
-        parameters=110, metrics=None, layers=layers, mask_sha256="c", events={},
+        parameters=110, metrics=metrics, layers=layers, mask_sha256="c", events={},
     )  # fmt: skip
 
 

@@ -8,13 +8,15 @@ from typing import Any
 import pytest
 import torch
 
+from dst_repro.data.base import load
 from dst_repro.errors import ConfigError, UserError
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
+from dst_repro.training.loop import Trainer
 from dst_repro.training.parents import provide_states
 from dst_repro.training.run import train
-from dst_repro.training.state import about_state, read_state, state_path
+from dst_repro.training.state import read_state, state_path, write_state
 from tests.conftest import RunFactory, TrainerFactory
 
 ROUND = {"density": 0.1, "learning_rate": 0.01}
@@ -135,27 +137,79 @@ def test_chain_from_nothing_and_again_after_the_states_are_lost(tiny: RunFactory
 def test_first_round_starts_where_its_parent_ended(tiny: RunFactory, results: Path) -> None:
     last = chain(tiny)
     provide_states(last, results)
-    dense, pruned = (read_state(state_path(results, run.id)).network for run in last.ancestors)
+    dense, pruned = (read_state(results, run).given.network for run in last.ancestors)
     assert dense.keys() == pruned.keys()
     gone = pruned["fc1.weight"] == 0
     assert gone.float().mean() == pytest.approx(0.7, abs=0.01)
     assert dense["fc1.weight"][gone].abs().mean() < dense["fc1.weight"][~gone].abs().mean()
-    assert about_state(state_path(results, last.ancestors[0].id))["status"] == "finished"
+    assert read_state(results, last.ancestors[0]).status == "finished"
 
 
 def test_missing_parent_is_named(tiny: RunFactory, results: Path) -> None:
     last = chain(tiny)
-    with pytest.raises(UserError, match=f"starts from {last.ancestors[1].id}, whose weights are missing"):
+    with pytest.raises(
+        UserError, match=f"starts from {last.ancestors[1].id}, whose network can't be had: .* is missing"
+    ):
         train(last, results)
     assert not (results / "runs").exists()
 
 
-def test_parent_that_diverged_fails_its_child(tiny: RunFactory, results: Path) -> None:
+def test_a_parent_that_diverged_makes_its_child_diverge(tiny: RunFactory, results: Path) -> None:
     child = tiny("one-shot", **ROUND, weights_from={"method": "dense", "learning_rate": 1e30})
     provide_states(child, results)
     done = train(child, results)
-    assert done.status == "failed"
+    assert done.status == "diverged"
     assert f"starts from {child.ancestors[0].id}, which diverged" in (done.reason or "")
+
+
+def damage(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    match how:
+        case "empty":
+            path.write_bytes(b"")
+        case "truncated":
+            path.write_bytes(content[: len(content) // 2])
+        case "garbage":
+            path.write_bytes(b"garbage" * 1000)
+        case "one bit":
+            middle = len(content) - 1000
+            path.write_bytes(content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :])
+        case "a folder":
+            path.unlink()
+            path.mkdir()
+
+
+@pytest.mark.parametrize("how", ["empty", "truncated", "garbage", "one bit"])
+def test_a_damaged_network_is_made_again(tiny: RunFactory, results: Path, how: str) -> None:
+    last = chain(tiny)
+    provide_states(last, results)
+    path = state_path(results, last.parents["weights_from"].id)
+    before = path.read_bytes()
+    damage(path, how)
+    provide_states(last, results)
+    assert path.read_bytes() == before
+
+
+def test_the_network_of_another_seed_or_of_zeros_is_not_taken(tiny: RunFactory, results: Path) -> None:
+    """Another file under its name, and a file as the suite writes it, but of other weights."""
+    child = tiny("one-shot", **ROUND, weights_from={"method": "dense"})
+    other = tiny("one-shot", **ROUND, weights_from={"method": "dense"}, seed=1)
+    provide_states(child, results)
+    provide_states(other, results)
+    (parent,), (stranger,) = child.ancestors, other.ancestors
+    path = state_path(results, parent.id)
+    right = path.read_bytes()
+    path.write_bytes(state_path(results, stranger.id).read_bytes())
+    provide_states(child, results)
+    assert path.read_bytes() == right
+    trainer = Trainer(parent, load(parent), torch.device("cpu"))
+    with torch.no_grad():
+        for weight in trainer.model.parameters():
+            weight.zero_()
+    write_state(results, parent, trainer, "finished", "0" * 16)
+    assert path.read_bytes() != right
+    provide_states(child, results)
+    assert path.read_bytes() == right
 
 
 def test_record_of_another_machine_is_not_overwritten(tiny: RunFactory, results: Path) -> None:

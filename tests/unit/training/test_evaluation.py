@@ -17,7 +17,7 @@ from dst_repro.records import record
 from dst_repro.records.record import Metrics
 from dst_repro.training.evaluation import MissedTarget, check_target, select
 from dst_repro.training.run import train
-from dst_repro.training.state import about_state, state_path
+from dst_repro.training.state import read_state
 from tests.conftest import RunFactory, TrainerFactory
 
 
@@ -94,7 +94,7 @@ def test_a_run_that_misses_its_target_is_a_failed_one(
     assert sum(layer.kept for layer in done.layers) == 5021
     table = pq.read_table(record.folder(results, run.id) / "history.parquet").to_pandas()
     assert list(table.loc[table["name"] == "test_accuracy", "epoch"]) == [1, 2]
-    assert about_state(state_path(results, run.id))["status"] == "failed"
+    assert read_state(results, run).status == "failed"
     assert not list((results / ".checkpoints").glob("*.pt"))
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from dst_repro.data.base import Data
+from dst_repro.data.base import Data, load
 from dst_repro.errors import UserError
+from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
 from dst_repro.training.checkpoint import Checkpoint
+from dst_repro.training.loop import Trainer
 from dst_repro.training.run import needed, train, train_missing
 from tests.conftest import RunFactory, TrainerFactory
 
@@ -161,3 +167,75 @@ def test_damaged_checkpoint_is_dropped(tmp_path: Path) -> None:
     saved.path.write_bytes(saved.path.read_bytes()[:500])
     assert saved.load(torch.device("cpu")) is None
     assert not saved.path.exists()
+
+
+def test_every_flipped_bit_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
+    said: list[str] = []
+    saved = Checkpoint(tmp_path, "run", STAMP, said.append)
+    saved.save({"x": torch.arange(100)})
+    content = saved.path.read_bytes()
+    for bit in range(0, 8 * len(content), 61):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        saved.path.write_bytes(flipped)
+        assert saved.load(torch.device("cpu")) is None
+    assert set(said) == {
+        "starts anew, as its checkpoint can't be used: its bytes are not those that were written; "
+        "set aside as run.pt.unusable"
+    }
+    saved.path.write_bytes(content)
+    assert saved.load(torch.device("cpu")) is not None
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"stamp": STAMP}, {"stamp": STAMP, "state": [1]}, {"state": {}}, "text"])
+def test_a_checkpoint_of_another_form_is_set_aside(tmp_path: Path, content: object) -> None:
+    saved, written = Checkpoint(tmp_path, "run", STAMP), io.BytesIO()
+    torch.save(content, written)
+    saved.path.parent.mkdir()
+    saved.path.write_bytes(hashlib.sha256(written.getvalue()).digest() + written.getvalue())
+    assert saved.load(torch.device("cpu")) is None
+    assert saved.path.with_name("run.pt.unusable").is_file()
+
+
+def test_a_folder_in_the_place_of_a_checkpoint_is_set_aside(tmp_path: Path) -> None:
+    saved = Checkpoint(tmp_path, "run", STAMP)
+    for _ in range(2):
+        saved.path.mkdir(parents=True)
+        assert saved.load(torch.device("cpu")) is None
+        assert saved.path.with_name("run.pt.unusable").is_dir()
+
+
+def test_a_state_that_does_not_fit_the_network_is_set_aside_and_the_run_starts_anew(
+    tiny: RunFactory, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tiny()
+    whole = train(run, results)
+    stamp = {"run": run.json_text(), "source": fingerprint(run), "torch": str(torch.__version__), "device": "cpu"}
+    other = Trainer(tiny(model_params={"batch_norm": True}), load(run), torch.device("cpu"))
+    Checkpoint(results, run.id, stamp).save(other.state_dict())
+    record.forget(results, run.id)
+    assert train(run, results) == whole
+    assert "it does not fit this network" in capsys.readouterr().err
+
+
+def test_a_checkpoint_that_can_not_be_written_leaves_the_last_one_and_no_record(
+    tiny: RunFactory, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file size limit, as a full disk would; then without it: it goes on, to the same bits."""
+    monkeypatch.setenv("DST_CHECKPOINT_SECONDS", "0")
+    run = tiny(epochs=4)
+    whole = train(run, results / "whole")
+    code = (
+        "import resource, sys; from pathlib import Path; from dst_repro.plan.config import RunConfig; "
+        "from dst_repro.training import loop, run; one = loop.Trainer.run_epoch; "
+        "limit = lambda n: resource.setrlimit(resource.RLIMIT_FSIZE, (n, resource.RLIM_INFINITY)); "
+        "loop.Trainer.run_epoch = lambda self: (limit(50_000) if self.epoch == 2 else None, one(self))[1]; "
+        "run.train(RunConfig.parse(sys.argv[1]), Path(sys.argv[2]))"
+    )
+    command = [sys.executable, "-c", code, run.json_text(), str(results)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "dst_repro.machine.faults.MachineError" in done.stderr.strip().splitlines()[-1]
+    assert record.read(results, run.id) is None
+    assert (results / ".checkpoints" / f"{run.id}.pt").is_file()
+    assert train(run, results) == whole
+    assert record.runtime(results, run.id)["resumed_at_epoch"] == 2
