@@ -1,18 +1,19 @@
-"""Reading and writing files: whole or not at all, and YAML without its traps."""
+"""Reading and writing files: whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import yaml
-
 from dst_repro.errors import ConfigError
+from dst_repro.reading import from_yaml
+
+LARGEST = 10_000_000
+"""Bytes of a file of configuration at most."""
 
 
 def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -32,6 +33,7 @@ def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """As UTF-8, whatever the locale is."""
     write_with(path, lambda stream: stream.write(text.encode()))
 
 
@@ -51,49 +53,29 @@ def _umask() -> int:
     return mask
 
 
-class _Loader(yaml.SafeLoader):
-    """A key that stands twice is an error, not a silent choice of the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise ConfigError(f"a key must be a plain word (line {key_node.start_mark.line + 1})")
-            if key in seen:
-                raise ConfigError(f"the key stands twice (line {key_node.start_mark.line + 1})", str(key))
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-NUMBER_AS_TEXT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
-
-
-def refuse_number_as_text(value: Any, *where: str) -> None:
-    """YAML reads `1e-5` as text. Say so, with the spelling that works, before anything else complains."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            refuse_number_as_text(inner, *where, str(key))
-    elif isinstance(value, list):
-        for inner in value:
-            refuse_number_as_text(inner, *where)
-    elif isinstance(value, str) and NUMBER_AS_TEXT.fullmatch(value):
-        mantissa, exponent = re.split("[eE]", value)
-        right = f"{float(mantissa)}e{int(exponent):+d}"
-        raise ConfigError(f"'{value}' is text to YAML, not a number; write {right}", ".".join(where))
+def read_text(path: Path) -> str:
+    """The text of a file, UTF-8 whatever the locale is. Raises `ConfigError` for what is no such file."""
+    try:
+        if path.exists() and not path.is_file():  # reading a pipe or a device might never end
+            raise ConfigError(f"a file is expected, not a {'folder' if path.is_dir() else 'device'}", str(path))
+        if path.stat().st_size > LARGEST:
+            raise ConfigError(f"larger than {LARGEST:,} bytes", str(path))
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError("no such file", str(path)) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 text (byte {error.start})", str(path)) from None
+    except (OSError, ValueError) as error:  # of names that no file can have, too
+        raise ConfigError(getattr(error, "strerror", None) or str(error), str(path)) from None
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file; `ConfigError` names the file for anything else."""
+    """The mapping in a YAML 1.2 file; `ConfigError` names the file for anything else."""
+    text = read_text(path)
     try:
-        loaded = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - a SafeLoader
+        loaded = from_yaml(text)
         if not isinstance(loaded, dict):
             raise ConfigError("a mapping (key: value lines) is expected")
-        refuse_number_as_text(loaded)
         return loaded
-    except FileNotFoundError:
-        raise ConfigError("no such file", str(path)) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"not valid YAML: {' '.join(str(error).split())}", str(path)) from None
     except ConfigError as error:
         raise error.within(str(path)) from None

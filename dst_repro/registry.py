@@ -19,9 +19,9 @@ T = TypeVar("T")
 
 
 class Params(BaseModel):
-    """Parameters of a plug-in, as they stand in YAML: frozen, no unknown key, no silent conversion."""
+    """Parameters of a plug-in, as they stand in YAML: frozen, finite, no unknown key, no silent conversion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)

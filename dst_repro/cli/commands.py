@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dst_repro.errors import ConfigError, did_you_mean
+from dst_repro.errors import ConfigError, UserError, did_you_mean
 from dst_repro.files import write_json, write_text
+from dst_repro.reading import from_json
 
 if TYPE_CHECKING:
     from dst_repro.plan.config import RunConfig
     from dst_repro.plan.grid import Suite
+    from dst_repro.records.frames import Frames
 
 # Commands import what they need when they run: `list` must not wait for torch, nor `train` for matplotlib.
 
@@ -25,13 +27,29 @@ def _suite(args: argparse.Namespace) -> Suite:
     from dst_repro.plan.grid import load_suite, plan
 
     if args.suite.startswith("{"):
-        return plan(json.loads(args.suite), args.source)
+        try:
+            config = from_json(args.suite)
+        except ConfigError as error:
+            raise error.within(args.source) from None
+        return plan(config, args.source)
     return load_suite(Path(args.suite))
 
 
 def _folders(suite: Suite) -> tuple[Path, Path]:
     """results/<suite> and figures/<suite>"""
     return Path(suite.file.results_dir, suite.file.suite), Path(suite.file.figures_dir, suite.file.suite)
+
+
+def _frames(folder: Path) -> Frames:
+    from dst_repro.records import frames
+
+    for path in (folder / "runs.parquet", folder / "history.parquet"):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; run `python -m dst_repro aggregate` first")
+    try:
+        return frames.read(folder)
+    except ValueError as error:  # pyarrow's, of a file that is none of its own
+        raise UserError(f"{folder}: damaged ({error}); run `python -m dst_repro aggregate` again") from None
 
 
 @contextlib.contextmanager
@@ -76,6 +94,8 @@ def _run(suite: Suite, run_id: str) -> RunConfig:
 def data(args: argparse.Namespace) -> int:
     from dst_repro.data.base import source
 
+    if Path(args.out).is_dir():
+        raise UserError(f"{args.out}: is a folder, where a file is to be written")
     found = source(args.name, {})
     parts = {"train": found.train, "test": found.test}
     write_json(
@@ -100,7 +120,6 @@ def aggregate(args: argparse.Namespace) -> int:
 
 def item(args: argparse.Namespace) -> int:
     from dst_repro.cli import drawing
-    from dst_repro.records import frames
 
     suite = _suite(args)
     if args.item not in suite.items:
@@ -110,37 +129,34 @@ def item(args: argparse.Namespace) -> int:
     chosen = suite.items[args.item]
     results, figures = _folders(suite)
     folder = figures if chosen.kind == "figure" else results
-    drawing.item(frames.read(results), chosen, folder, args.item.replace("/", "-"))
+    drawing.item(_frames(results), chosen, folder, args.item.replace("/", "-"))
     return 0
 
 
 def compare(args: argparse.Namespace) -> int:
     from dst_repro import compare as comparing
-    from dst_repro.records import frames
 
     results, _ = _folders(_suite(args))
-    comparing.write(comparing.comparison(frames.read(results)), results)
+    comparing.write(comparing.comparison(_frames(results)), results)
     return 0
 
 
 def report(args: argparse.Namespace) -> int:
     from dst_repro import compare as comparing
-    from dst_repro.records import frames
     from dst_repro.report import page
 
     suite = _suite(args)
     results, figures = _folders(suite)
-    text = page.render(suite, frames.read(results), comparing.read(results), results, figures)
+    text = page.render(suite, _frames(results), comparing.read(results), results, figures)
     write_text(results / "report.html", text)
     return 0
 
 
 def summary(args: argparse.Namespace) -> int:
-    from dst_repro.records import frames
     from dst_repro.report import terminal
 
     suite = _suite(args)
-    print(terminal.text(frames.read(_folders(suite)[0]), Path(suite.file.results_dir) / "report.html"))
+    print(terminal.text(_frames(_folders(suite)[0]), Path(suite.file.results_dir) / "report.html"))
     return 0
 
 

@@ -3,17 +3,59 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import math
+import os
 import sys
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NoReturn
 
 from dst_repro.cli import commands
-from dst_repro.errors import UserError
+from dst_repro.errors import UserError, one_line, shown
 
 Run = Callable[[argparse.Namespace], int]
+JOBS, EPOCHS = 256, 2**31
+
+
+class _Parser(argparse.ArgumentParser):
+    """What is wrong with the arguments in one line, as of everything else that is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{one_line(f'{self.prog}: {message}')}; see `{self.prog} --help`\n")
+
+
+def _count(most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
+        if not 1 <= number <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {most}, not {shown(text)}")
+        return number
+
+    return read
+
+
+def _hours(text: str) -> float:
+    try:
+        hours = math.nan if "_" in text else float(text)
+    except ValueError:
+        hours = math.nan
+    if not 0 < hours < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, not {shown(text)}")
+    return hours
+
+
+def _time(text: str) -> str:
+    try:
+        datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(f"must be a time such as 2026-01-31T18:00, not {shown(text)}") from None
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="dst_repro", description=__doc__)
+    parser = _Parser(prog="dst_repro", description=__doc__)
     sub_commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(name: str, run: Run, text: str, suite: bool = True) -> argparse.ArgumentParser:
@@ -43,10 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("list", commands.list_, "every method, model, data set, table and plot, and what the suite selects")
     sub.add_argument("--cost", action="store_true", help="what the suite selects, and the hours that it will take")
     sub = command("queue", commands.queue, "train the missing runs of a suite until the time is up", suite=False)
+    sub.set_defaults(source="SUITE")
     sub.add_argument("suite", help="config file of the suite")
-    sub.add_argument("--hours", type=float, help="for how long to train")
-    sub.add_argument("--until", metavar="TIME", help="until when, local time: 2026-01-31T18:00")
-    sub.add_argument("--jobs", type=int, default=1, help="runs at a time [%(default)s]")
+    sub.add_argument("--hours", type=_hours, help="for how long to train")
+    sub.add_argument("--until", type=_time, metavar="TIME", help="until when, local time: 2026-01-31T18:00")
+    sub.add_argument("--jobs", type=_count(JOBS), default=1, help="runs at a time [%(default)s]")
     sub.add_argument("--results", help="folder of the records, if it is not the suite's")
     sub = command("explain", commands.explain, "one run: its settings, its outcome, where it is used")
     sub.add_argument("run", help="id of a run of the suite")
@@ -56,19 +99,31 @@ def _parser() -> argparse.ArgumentParser:
     sub = command(
         "confirm", commands.confirm, "train stale runs again: if they come out equal to the bit, they are stale no more"
     )
-    sub.add_argument("--epochs", type=int, help="look at the first so many epochs alone, and mark nothing")
+    sub.add_argument("--epochs", type=_count(EPOCHS), help="look at the first so many epochs alone, and mark nothing")
     sub = command("schema", commands.schema, "write the JSON schemas of the config files", suite=False)
     sub.add_argument("--out", default="workflow/schemas")
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # where the terminal has no such letter
     args = _parser().parse_args(arguments)
     try:
         status: int = args.run_command(args)
+        sys.stdout.flush()  # here at the latest a pipe shows that nobody reads it
         return status
     except UserError as error:
-        print(f"dst_repro: {error}", file=sys.stderr)
+        print(f"dst_repro: {one_line(str(error))}", file=sys.stderr)
         return 2
     except BrokenPipeError:
+        with contextlib.suppress(OSError, ValueError):  # else the interpreter tries again at its end, and complains
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a folder where a file should be, no space, no permission
+        name = error.filename2 or error.filename
+        print(
+            one_line(": ".join(map(str, filter(None, ["dst_repro", name, error.strerror or error])))), file=sys.stderr
+        )
+        return 2

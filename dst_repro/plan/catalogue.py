@@ -18,8 +18,9 @@ from typing import Any
 import jsonschema
 
 from dst_repro import registry
-from dst_repro.errors import ConfigError, did_you_mean
+from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.files import cache_folder, write_text
+from dst_repro.reading import plain
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -51,7 +52,7 @@ def catalogue() -> dict[str, Any]:
     """{kind: {slug: {module, title, schema, facts}}}, from the cache where the source is unchanged."""
     path = cache_folder() / f"catalogue-{_key()}.json"
     try:
-        loaded: dict[str, Any] = json.loads(path.read_text())
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return loaded
     except (OSError, ValueError):
         pass
@@ -70,23 +71,36 @@ def look_up(kind: str, slug: str) -> dict[str, Any]:
     return found
 
 
+_TYPES = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)
+_Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=_TYPES)
+"""To JSON Schema 2.0 is an integer; to the models of parameters it is none."""
+
+
 @functools.cache
 def _validator(kind: str, slug: str) -> jsonschema.protocols.Validator:
-    return jsonschema.Draft202012Validator(look_up(kind, slug)["schema"])
+    return _Validator(look_up(kind, slug)["schema"])
+
+
+def _finding(error: jsonschema.ValidationError) -> str:
+    """One line out of a finding: values are shown in short, and words where true or false is meant get advice."""
+    advice = "; write true or false" if error.validator_value == "boolean" and isinstance(error.instance, str) else ""
+    return str(error.message).replace(repr(error.instance), shown(error.instance)) + advice
 
 
 def check_params(kind: str, slug: str, params: Mapping[str, Any], key: str) -> dict[str, Any]:
     """The parameters that differ from their default, numbers in the type the schema asks for.
 
-    Raises `ConfigError` with `key.name` for an unknown name, a missing one, or a value outside the schema.
+    Raises `ConfigError` with `key.name` for an unknown name, a missing one, a number that is not finite, or a value
+    outside the schema.
     """
+    params = plain(params, where=(key,))
     properties: dict[str, Any] = look_up(kind, slug)["schema"].get("properties", {})
     for name in params:
         if name not in properties:
             hint = did_you_mean(name, properties) if properties else f"; {kind} '{slug}' takes no parameters"
             raise ConfigError(f"unknown key{hint}", f"{key}.{name}")
-    for error in _validator(kind, slug).iter_errors(dict(params)):
-        raise ConfigError(f"{error.message} ({kind} '{slug}')", ".".join([key, *map(str, error.absolute_path)]))
+    for error in _validator(kind, slug).iter_errors(params):
+        raise ConfigError(f"{_finding(error)} ({kind} '{slug}')", ".".join([key, *map(str, error.absolute_path)]))
     checked = {name: _as_number(value, properties[name]) for name, value in params.items()}
     return {n: v for n, v in checked.items() if "default" not in properties[n] or v != properties[n]["default"]}
 

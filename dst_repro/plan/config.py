@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from dst_repro.errors import ConfigError, did_you_mean
+from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.plan.catalogue import check_params, defaults, look_up
+from dst_repro.reading import from_json, plain
 from dst_repro.registry import Params
 
 
@@ -89,13 +90,16 @@ def _moment(value: dict[str, int]) -> dict[str, int]:
 Moment = Annotated[dict[str, Annotated[int, Field(ge=0)]], AfterValidator(_moment)]
 """`{epoch: n}` or `{step: n}`: after so many of a training; 0 is its start."""
 
+CHAIN = 200
+"""Runs in runs in a configuration at most, each that one which the outer one begins with, and their parameters."""
+
 PLUGGED = ("dataset", "model", "method")  # fields whose value is a slug of a registry, with `..._params` beside it
 
 
 class RunConfig(BaseModel):
     """Everything that determines the numbers of one run. A default, once released, never changes: ids depend on it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     dataset: str
     dataset_params: dict[str, Any] = {}
@@ -122,7 +126,7 @@ class RunConfig(BaseModel):
     """Of matrix products and convolutions. bf16 is autocast; masks, thresholds and statistics stay float32."""
     compile: Literal["auto", "off"] = "auto"
     """Whether a long run is compiled, which can change the order of a sum, and so the last bits."""
-    threads: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
     """Torch threads on a CPU. Their number can change the order of a sum, hence a field of the run."""
     initialisation: Literal["original", "redrawn"] = "original"
     """The draw of the initial weights: the seed's first, which all runs of this model and seed share, or another."""
@@ -138,12 +142,12 @@ class RunConfig(BaseModel):
     """The run whose final mask and network the method makes its mask from, given by what differs from this one."""
     step_history: Annotated[int, Field(ge=0)] = 0
     """How many of the first steps are recorded one by one (kept counts and mask transitions of every layer)."""
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
 
-    @field_validator("dataset_params", "model_params", "method_params", "optimizer_params", "schedule_params")
+    @model_validator(mode="before")
     @classmethod
-    def _plain(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return json.loads(json.dumps(value))  # type: ignore[no-any-return]  # tuples and lists are one thing here
+    def _plain(cls, values: Any) -> Any:
+        return plain(values, CHAIN)  # tuples and lists are one thing here
 
     @model_validator(mode="after")
     def _check(self) -> RunConfig:
@@ -179,12 +183,11 @@ class RunConfig(BaseModel):
         if start is not None and self.initialisation != "original":
             raise ConfigError("has no part in a run that starts from another's weights", "initialisation")
         if start is not None and self.weights_at is not None:
-            if self.weights_at.get("epoch", 0) > start.epochs:
-                raise ConfigError(f"that run has {start.epochs} epochs", "weights_at.epoch")
+            _check_moment("weights_at", self.weights_at, start, "that run", end=True)
             if self.weights_at == {"epoch": start.epochs}:
                 object.__setattr__(self, "weights_at", None)
-        if self.begin_at is not None and self.begin_at.get("epoch", 0) >= self.epochs:
-            raise ConfigError(f"the run has {self.epochs} epochs", "begin_at.epoch")
+        if self.begin_at is not None:
+            _check_moment("begin_at", self.begin_at, self, "the run", end=False)
         if self.begin_at == {"epoch": 0}:
             object.__setattr__(self, "begin_at", None)
 
@@ -270,7 +273,9 @@ class RunConfig(BaseModel):
     @classmethod
     def parse(cls, values: Mapping[str, Any] | str) -> RunConfig:
         """A run from a mapping or from JSON text. `ConfigError` names the key."""
-        given: Mapping[str, Any] = json.loads(values) if isinstance(values, str) else values
+        given = from_json(values, CHAIN) if isinstance(values, str) else values
+        if not isinstance(given, Mapping):
+            raise ConfigError(f"a run is a mapping, not {shown(given)}")
         return _check_model(cls, given)
 
 
@@ -280,11 +285,23 @@ def _parsed(text: str) -> RunConfig:
     return RunConfig.parse(text)
 
 
+def _check_moment(key: str, moment: dict[str, int], run: RunConfig, name: str, end: bool) -> None:
+    """That `moment` lies in the training of `run`, its end included or not. Steps are checked where they are known."""
+    from dst_repro.plan.sizes import steps_per_epoch  # which reads runs
+
+    for unit, number in moment.items():
+        an_epoch = 1 if unit == "epoch" else steps_per_epoch(run)
+        if an_epoch is not None and number >= run.epochs * an_epoch + end:
+            raise ConfigError(f"{name} has {run.epochs * an_epoch} {unit}s", f"{key}.{unit}")
+
+
 M = TypeVar("M", bound=BaseModel)
 
 _ADVICE = {
     "extra_forbidden": "unknown key",
     "missing": "this key is missing",
+    "finite_number": "must be finite",
+    "bool_type": "must be true or false",  # where YAML 1.1 had yes, no, on and off, too
 }
 
 
@@ -300,7 +317,10 @@ def first_finding(error: ValidationError, model: type[BaseModel], *where: str) -
     """One line out of pydantic's report: the key, what is wrong with its value, what would be right."""
     found = error.errors()[0]
     path = [str(p) for p in found["loc"] if not re.fullmatch(r"(function|tagged|list|float|int)\b.*", str(p))]
-    message = _ADVICE.get(found["type"]) or f"{found['msg']}, not {found['input']!r}"
-    if found["type"] == "extra_forbidden" and len(path) == 1:
+    kind = found["type"]
+    message = _ADVICE.get(kind) or found["msg"]
+    if kind not in ("extra_forbidden", "missing"):
+        message += f", not {shown(found['input'])}"
+    if kind == "extra_forbidden" and len(path) == 1:
         message += did_you_mean(path[0], model.model_fields)
     return ConfigError(message, ".".join([*where, *path]))

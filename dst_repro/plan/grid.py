@@ -7,96 +7,28 @@ import functools
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
-from dst_repro.errors import ConfigError, did_you_mean
-from dst_repro.files import read_yaml, refuse_number_as_text
+from dst_repro.errors import ConfigError, did_you_mean, shown
+from dst_repro.files import read_yaml
 from dst_repro.plan.catalogue import check_params
 from dst_repro.plan.config import SHARED, RunConfig, first_finding
+from dst_repro.plan.schema import Block, Experiment, Item, Paper, SuiteFile
+from dst_repro.reading import from_yaml, plain
 
-Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+__all__ = ["Experiment", "Item", "Paper", "Suite", "SuiteFile", "expand", "load_experiment", "load_paper", "load_suite",
+           "plan", "size", "suite_values"]  # fmt: skip
 
+ROUNDS = 100
+"""Of a chain at most: each run stands in the configuration of all that come after it."""
 
-class _File(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Then(_File):
-    """One more run after each round that takes one of the values: the round's settings, but for those in `set`."""
-
-    after: Annotated[dict[str, list[Any]], Field(min_length=1)]
-    set: Annotated[dict[str, Any], Field(min_length=1)]
-
-
-class Block(_File):
-    """One product of a grid: `set` is the same in all runs, each key of `sweep` takes every value of its list."""
-
-    set: dict[str, Any] = {}
-    sweep: dict[str, list[Any]] = {}
-    rounds: dict[str, list[Any]] = {}
-    """A chain of runs: the k-th takes the k-th value of each list and starts from the one before, the first from what
-    stands in `through`, if there is one."""
-    through: Literal["weights_from", "mask_from"] = "weights_from"
-    """The field by which a round names the one before."""
-    then: list[Then] = []
-    """Runs that come after some of the rounds and are no rounds themselves."""
-
-
-class Experiment(_File):
-    """A grid of runs (config/experiments/*.yaml)."""
-
-    experiment: Slug
-    title: str
-    protocol: Slug | None = None
-    """The paper whose training protocol these runs follow to the letter: only they are compared with its numbers."""
-    reduced: str | None = None
-    """What was reduced against the protocol (epochs, width, images); shown wherever the runs are."""
-    base: dict[str, Any] = {}
-    sweep: dict[str, list[Any]] = {}
-    blocks: list[Block]
-
-
-class Item(_File):
-    """One table or figure of a paper."""
-
-    kind: Literal["table", "figure"]
-    builder: str
-    """Slug of a table or plot; see `python -m dst_repro list`."""
-    experiments: list[Slug]
-    title: str
-    caption: str
-    reproduces: str | None = None
-    """The published item that it stands beside, as `published/*.csv` spells it."""
-    params: dict[str, Any] = {}
-
-
-class Paper(_File):
-    """The items of one article (config/papers/*.yaml)."""
-
-    paper: Slug
-    title: str
-    citation: str
-    items: dict[Slug, Item]
-
-
-class SuiteFile(_File):
-    """A suite (config/*.yaml): what one call of snakemake does."""
-
-    suite: Slug
-    title: str
-    on_source_change: Literal["keep", "retrain"] = "keep"
-    items: list[str] = []
-    """`paper/item`, shell patterns allowed."""
-    experiments: list[Slug] = []
-    """Grids to train beside those of the items."""
-    config_dir: str = "config"
-    results_dir: str = "results"
-    figures_dir: str = "figures"
+M = TypeVar("M", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -151,17 +83,24 @@ class Suite:
         return hashlib.sha256(json.dumps([said, sorted(self.runs)], sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _model(kind: type[_File], values: Mapping[str, Any], source: str) -> Any:
+def _model(kind: type[M], values: Mapping[str, Any], source: str) -> M:
     try:
-        return kind.model_validate(dict(values))
+        return kind.model_validate(plain(values))
     except ValidationError as error:
         raise first_finding(error, kind).within(source) from None
+    except ConfigError as error:
+        raise error.within(source) from None
 
 
 def _patch(base: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
     """A copy of `base` with `value` at the dotted key."""
-    head, _, rest = key.partition(".")
-    return base | {head: _patch(base.get(head) or {}, rest, value) if rest else value}
+    head, dot, rest = key.partition(".")
+    if not dot:
+        return base | {head: value}
+    inner = base.get(head)
+    if inner is not None and not isinstance(inner, dict):
+        raise ConfigError(f"there is nothing inside {shown(inner)}", key)
+    return base | {head: _patch(inner or {}, rest, value)}
 
 
 def _set(base: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,13 +109,22 @@ def _set(base: dict[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
     return base
 
 
+def size(experiment: Experiment) -> int:
+    """How many runs `expand` gives at most."""
+    total = 0
+    for block in experiment.blocks:
+        product = math.prod(len(values) for values in (experiment.sweep | block.sweep).values())
+        total += product * max(map(len, block.rounds.values()), default=1) * (1 + len(block.then))
+    return total
+
+
 def expand(experiment: Experiment, source: str) -> Iterator[RunConfig]:
     """All runs of a grid, in the order of the file. Raises `ConfigError` naming `source` and the block."""
     for number, block in enumerate(experiment.blocks, start=1):
         axes = experiment.sweep | block.sweep
         for values in itertools.product(*axes.values()):
-            fields = _set(_set(_set({}, experiment.base), block.set), dict(zip(axes, values, strict=True)))
             try:
+                fields = _set(_set(_set({}, experiment.base), block.set), dict(zip(axes, values, strict=True)))
                 yield from _chain(fields, block) if block.rounds else [RunConfig.parse(fields)]
             except ConfigError as error:
                 raise error.within(source, f"block {number}") from None
@@ -186,6 +134,8 @@ def _chain(fields: dict[str, Any], block: Block) -> Iterator[RunConfig]:
     """One run a round, each from the one before, and what comes after it."""
     if len({len(values) for values in block.rounds.values()}) > 1:
         raise ConfigError("all lists must be of the same length", "rounds")
+    if any(len(values) > ROUNDS for values in block.rounds.values()):
+        raise ConfigError(f"at most {ROUNDS} rounds", "rounds")
     for then in block.then:
         for key, allowed in then.after.items():
             if missing := [value for value in allowed if value not in block.rounds.get(key, [])]:
@@ -200,17 +150,25 @@ def _chain(fields: dict[str, Any], block: Block) -> Iterator[RunConfig]:
                 yield RunConfig.parse(_set(fields, then.set))
 
 
-def load_experiment(slug: str, config_dir: Path) -> tuple[Experiment, list[RunConfig]]:
+def load_experiment(slug: str, config_dir: Path, room: int | None = None) -> tuple[Experiment, list[RunConfig]]:
+    """The grid of that name and its runs, of which there may be `room`."""
     path = config_dir / "experiments" / f"{slug}.yaml"
-    experiment: Experiment = _model(Experiment, read_yaml(path), str(path))
-    if experiment.experiment != slug:
-        raise ConfigError(f"is '{experiment.experiment}', but the file is called {slug}.yaml", str(path), "experiment")
+    experiment = _model(Experiment, read_yaml(path), str(path))
+    _check_name(experiment.experiment, path, "experiment")
+    if room is not None and size(experiment) > room:
+        raise ConfigError(f"{size(experiment):,} runs, where the suite's `limit` leaves room for {room:,}", str(path))
     return experiment, list(expand(experiment, str(path)))
+
+
+def _check_name(name: str, path: Path, key: str) -> None:
+    if name != path.stem:
+        raise ConfigError(f"is '{name}', but the file is called {path.name}", str(path), key)
 
 
 def load_paper(slug: str, config_dir: Path) -> Paper:
     path = config_dir / "papers" / f"{slug}.yaml"
-    paper: Paper = _model(Paper, read_yaml(path), str(path))
+    paper = _model(Paper, read_yaml(path), str(path))
+    _check_name(paper.paper, path, "paper")
     for name, item in paper.items.items():
         try:
             check_params("plot" if item.kind == "figure" else "table", item.builder, item.params, "params")
@@ -232,7 +190,18 @@ def select_items(file: SuiteFile, source: str, config_dir: Path) -> tuple[dict[s
             hint = did_you_mean(name, papers[slug].items)
             raise ConfigError(f"paper '{slug}' has no item '{name}'{hint}", source, "items")
         items |= {f"{slug}/{match}": papers[slug].items[match] for match in matches}
+    named: dict[str, str] = {}
+    for key in items:
+        other = named.setdefault(key.replace("/", "-"), key)
+        if other != key:
+            raise ConfigError(f"'{other}' and '{key}' would have the same files", source, "items")
     return papers, items
+
+
+def _check_folder(key: str, path: Path, source: str) -> None:
+    for folder in (path, *path.parents):
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder} is a file, not a folder", source, key)
 
 
 def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
@@ -240,19 +209,19 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
 
     Raises `ConfigError`: file, key, what is wrong, what would be right.
     """
-    try:
-        refuse_number_as_text(dict(config))
-    except ConfigError as error:
-        raise error.within(source) from None
-    file: SuiteFile = _model(SuiteFile, config, source)
+    file = _model(SuiteFile, config, source)
+    for key in ("config_dir", "results_dir", "figures_dir"):
+        _check_folder(key, Path(getattr(file, key)), source)
     config_dir = Path(file.config_dir)
     papers, items = select_items(file, source, config_dir)
     experiments: dict[str, Experiment] = {}
     runs: dict[str, RunConfig] = {}
     members: dict[str, tuple[str, ...]] = {}
     named = itertools.chain(*(item.experiments for item in items.values()), file.experiments)
+    room = file.limit
     for slug in dict.fromkeys(named):
-        experiments[slug], found = load_experiment(slug, config_dir)
+        experiments[slug], found = load_experiment(slug, config_dir, room)
+        room -= len(found)
         runs |= {run.id: run for run in found}
         members[slug] = tuple(dict.fromkeys(run.id for run in found))
         runs |= {parent.id: parent for run in found for parent in run.ancestors}
@@ -264,3 +233,17 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
 def load_suite(path: Path) -> Suite:
     """The suite in a YAML file."""
     return plan(read_yaml(path), str(path))
+
+
+def suite_values(files: Sequence[Path], settings: Sequence[str] = ()) -> dict[str, Any]:
+    """The mapping in some YAML files, the later ones on top, and on top of all settings such as `title=Short runs`."""
+    values: dict[str, Any] = {}
+    for path in files:
+        values |= read_yaml(path)
+    for setting in settings:
+        key, _, text = setting.partition("=")
+        try:
+            values[key] = from_yaml(text)
+        except ConfigError as error:
+            raise error.within("--config", key) from None
+    return values

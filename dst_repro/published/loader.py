@@ -5,15 +5,24 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from dst_repro.errors import ConfigError, did_you_mean
+from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.plan.config import first_finding
 
 METRICS = ("top1", "top5", "error", "remaining_percent", "layer_remaining")
@@ -24,7 +33,18 @@ METHODS = {"random": "static", "static-erk": "static", "lth": "imp", "prune-from
 EVIDENCE = ("read", "derived", "second-hand")  # the best first
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
-Percent = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
+
+
+def _printed(value: Any) -> Any:
+    """Python reads more as a number than papers print: `9_8`, `nan`, digits of other scripts."""
+    if isinstance(value, str) and not NUMBER.fullmatch(value):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = Annotated[float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_printed)]
+Percent = Annotated[Number, Field(le=100)]
 
 
 class Published(BaseModel):
@@ -40,9 +60,9 @@ class Published(BaseModel):
     density_percent: Annotated[Percent, Field(gt=0)]
     metric: Literal["top1", "top5", "error", "remaining_percent", "layer_remaining"]
     value: Percent
-    spread: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    spread: Number | None
     spread_kind: Literal["", "std", "se", "unknown"]
-    n_seeds: Annotated[int, Field(ge=1)] | None
+    n_seeds: Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_printed)] | None
     status: Literal["read", "second-hand", "derived"]
     setting: Annotated[str, Field(pattern=r"^([a-z_]+=[^;=]+(;[a-z_]+=[^;=]+)*)?$")]
     note: str
@@ -51,6 +71,18 @@ class Published(BaseModel):
     @classmethod
     def _empty(cls, value: Any) -> Any:
         return None if value == "" else value
+
+    @field_validator("setting")
+    @classmethod
+    def _once_and_finite(cls, value: str) -> str:
+        pairs = [pair.split("=") for pair in value.split(";") if pair]
+        if len({key for key, _ in pairs}) < len(pairs):
+            raise ValueError("must have each key once")
+        for key, text in pairs:
+            number = _number(text)
+            if text.lower().lstrip("+-") in ("nan", "inf", "infinity") or number in (math.inf, -math.inf):
+                raise ValueError(f"must have a finite {key}")
+        return value
 
     @model_validator(mode="after")
     def _agree(self) -> Published:
@@ -67,24 +99,36 @@ def parse_setting(text: str) -> dict[str, str | float]:
 
 
 def _number(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return float(text) if NUMBER.fullmatch(text) else text
 
 
 def read_csv(file: Traversable) -> Iterator[dict[str, Any]]:
     """The checked rows of one file. `ConfigError` names the file, the line and the column."""
-    reader = csv.DictReader(io.StringIO(file.read_text(encoding="utf-8")), strict=True)
+    try:
+        text = file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(
+            f"not UTF-8 text (byte {shown(error.object[error.start : error.end])})", file.name, f"line {line}"
+        ) from None
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     expected = list(Published.model_fields)
-    if reader.fieldnames != expected:
-        raise ConfigError(f"the header must be {','.join(expected)}", file.name, "line 1")
-    for line in reader:
-        try:
-            row = Published.model_validate(line)
-        except ValidationError as error:
-            raise first_finding(error, Published).within(file.name, f"line {reader.line_num}") from None
-        yield row.model_dump() | {"file": file.name, "line": reader.line_num}
+    read = 0
+    try:
+        if reader.fieldnames != expected:
+            raise ConfigError(f"the header must be {','.join(expected)}", file.name, "line 1")
+        for row in reader:
+            place = f"line {reader.line_num}"
+            if None in row or None in row.values():
+                raise ConfigError(f"must have {len(expected)} columns", file.name, place)
+            try:
+                number = Published.model_validate(row)
+            except ValidationError as error:
+                raise first_finding(error, Published).within(file.name, place) from None
+            yield number.model_dump() | {"file": file.name, "line": reader.line_num}
+            read = reader.line_num
+    except csv.Error as error:  # a quote that is never closed is found at the end of the file: say where it opened
+        raise ConfigError(f"not valid CSV: {error}", file.name, f"line {max(read, 1) + 1}") from None
 
 
 def load(folder: Traversable | None = None) -> pd.DataFrame:

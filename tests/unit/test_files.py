@@ -1,16 +1,19 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all, and read as UTF-8 or refused in one line."""
 
 from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
 
-from dst_repro.files import write_json, write_text, write_with
+from dst_repro.errors import ConfigError
+from dst_repro.files import LARGEST, read_text, read_yaml, write_json, write_text, write_with
 
 
 def test_file_and_its_folder_are_made(tmp_path: Path) -> None:
@@ -77,3 +80,39 @@ def test_nan_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a", {"x": float("nan")})
     assert os.listdir(tmp_path) == []
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read_yaml(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_no_file_of_text_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    assert refused(path) == f"{path}: no such file"
+    assert refused(tmp_path) == f"{tmp_path}: a file is expected, not a folder"
+    assert refused(tmp_path / ("a" * 300)).endswith("File name too long")
+    assert refused(tmp_path / "a\0b").endswith(": embedded null byte")
+    os.mkfifo(path)  # to open it would wait for a writer
+    assert refused(path) == f"{path}: a file is expected, not a device"
+    path.unlink()
+    path.write_bytes("title: caf\u00e9".encode("latin-1"))
+    assert refused(path) == f"{path}: not UTF-8 text (byte 10)"
+    path.write_bytes(b"a" * (LARGEST + 1))
+    assert refused(path) == f"{path}: larger than 10,000,000 bytes"
+    path.write_text("- a")
+    assert refused(path) == f"{path}: a mapping (key: value lines) is expected"
+    (tmp_path / "file").write_text("")
+    assert refused(tmp_path / "file" / "a.yaml").startswith(f"{tmp_path}/file/a.yaml: ")
+
+
+def test_text_is_utf_8_whatever_the_locale_is(tmp_path: Path) -> None:
+    write_text(tmp_path / "a.yaml", "title: caf\u00e9 ± 😀")
+    code = "import sys, pathlib, dst_repro.files as f; print(ascii(f.read_yaml(pathlib.Path(sys.argv[1]))))"
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-c", code, str(tmp_path / "a.yaml")]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert said == "{'title': 'caf\\xe9 \\xb1 \\U0001f600'}\n"
+    assert read_text(tmp_path / "a.yaml") == "title: caf\u00e9 ± 😀"

@@ -6,21 +6,22 @@ import sys
 from pathlib import Path
 
 from dst_repro.errors import UserError
-from dst_repro.files import read_yaml
 from dst_repro.plan.catalogue import look_up
 from dst_repro.plan.fingerprint import source_of
-from dst_repro.plan.grid import plan
+from dst_repro.plan.grid import plan, suite_values
 from dst_repro.records.standing import source
 from dst_repro.machine.lease import offered
 
-SOURCE = (
-    ", ".join(map(os.path.relpath, workflow.overwrite_configfiles))
-    or "config/config.yaml"
-)
+FILES = list(map(os.path.relpath, workflow.overwrite_configfiles)) or [
+    "config/config.yaml"
+]
+SOURCE = ", ".join(FILES)
 
 try:
-    if not workflow.overwrite_configfiles:
-        config.update(read_yaml(Path(SOURCE)) | config)
+    # Snakemake has read these, too, but `off` as false, and of a key that stands twice the last.
+    values = suite_values(list(map(Path, FILES)), workflow.config_settings.config_args)
+    config.clear()
+    config.update(values)
     SUITE = plan(config, SOURCE)
     GPU_RUNS = offered()  # that the GPUs take at a time; 0 where there is none
 except UserError as error:

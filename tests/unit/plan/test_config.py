@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from dst_repro.errors import ConfigError
+from dst_repro.plan.catalogue import catalogue, check_params
 from dst_repro.plan.config import RunConfig
+from dst_repro.registry import ALL
 
 PLAIN = {"dataset": "digits", "model": "lenet-300-100", "method": "dense", "learning_rate": 0.1, "epochs": 2, "seed": 0}
 
@@ -150,7 +152,10 @@ WRONG = [
         "method_params.rest: unknown key; did you mean",
     ),
     (STATIC | {"method_params": {"distribution": "ERK"}}, "method_params.distribution: "),
-    ({"model_params": {"width": 2}}, "model_params.width: unknown key; model 'lenet-300-100' takes no parameters"),
+    (
+        {"model": "lenet-5-caffe", "model_params": {"width": 2}},
+        "model_params.width: unknown key; model 'lenet-5-caffe' takes no parameters",
+    ),
 ]
 
 
@@ -159,6 +164,115 @@ def test_wrong_values_give_one_line_that_names_the_key(fields: dict[str, Any], m
     with pytest.raises(ConfigError) as caught:
         run(**fields)
     assert str(caught.value).startswith(message)
+    assert "\n" not in str(caught.value)
+
+
+NOT_FINITE = [float("inf"), float("-inf"), float("nan")]
+NUMBERS: list[tuple[str, dict[str, Any]]] = [
+    ("learning_rate", {}),
+    ("weight_decay", {}),
+    ("validation", {}),
+    ("density", STATIC),
+    ("optimizer_params.momentum", {}),
+    ("optimizer_params.eps", {"optimizer": "adam"}),
+    ("schedule_params.gamma", {"schedule": "step", "schedule_params": {"step_size": 1}}),
+    ("schedule_params.final", {"schedule": "cosine"}),
+    ("method_params.alpha", {"method": "dst"}),
+]
+
+
+def numbers_of_plug_ins() -> list[tuple[str, str, str]]:
+    """(kind, slug, parameter) of every parameter of a plug-in that may be a number with a fraction."""
+    found = []
+    for kind, entries in catalogue().items():
+        for slug, entry in entries.items():
+            for name, spec in entry["schema"].get("properties", {}).items():
+                if "number" in {s.get("type") for s in (spec, *spec.get("anyOf", []))}:
+                    found.append((kind, slug, name))
+    return found
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+@pytest.mark.parametrize(("key", "fields"), NUMBERS, ids=[key for key, _ in NUMBERS])
+def test_numbers_are_finite(key: str, fields: dict[str, Any], value: float) -> None:
+    head, _, inner = key.partition(".")
+    given = fields | {head: fields.get(head, {}) | {inner: value} if inner else value}
+    with pytest.raises(ConfigError) as caught:
+        run(**given)
+    assert str(caught.value) == f"{key}: must be finite, not {value}"
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.parse(json.dumps(PLAIN | given))
+    assert str(caught.value) == f"{key}: must be finite, not {value}"
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_numbers_of_plug_ins_are_finite(value: float) -> None:
+    numbers = numbers_of_plug_ins()
+    assert len(numbers) > 60
+    for kind, slug, name in numbers:
+        with pytest.raises(ConfigError, match=rf"^p\.{name}: must be finite, not {value}$"):
+            check_params(kind, slug, {name: value}, "p")
+    for kind, registry in ALL.items():
+        for slug, entry in registry.discover().items():
+            assert entry.params.model_config["allow_inf_nan"] is False, (kind, slug)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"threads": 257}, "threads: Input should be less than or equal to 256, not 257"),
+        ({"seed": 2**32}, "seed: Input should be less than 4294967296, not 4294967296"),
+        ({"epochs": 2**63}, "epochs: a whole number of more than 64 bits"),
+        ({"learning_rate": 10**400}, "learning_rate: a whole number of more than 64 bits"),
+        ({"model": "a" * 10_000}, "model: unknown model 'aaa"),
+        ({"model": "a\0b"}, "model: the character '\\x00' can't be in a text"),
+        ({"compile": False}, "compile: Input should be 'auto' or 'off', not False"),
+        ({"optimizer_params": {"nesterov": "off"}}, "optimizer_params.nesterov: must be true or false, not 'off'"),
+        (
+            DST | {"method_params": {"alpha": 0.1, "reset": "off"}},
+            "method_params.reset: 'off' is not of type 'boolean'; wr",
+        ),
+        ({"method_params": {1: 2}}, "method_params: a key must be a word, not 1"),
+        (
+            {"method": "rigl", "density": 0.1, "method_params": {"update_period": 2.0}},
+            "method_params.update_period: 2.0 is",
+        ),
+        # digits: 1,437 training images, so 23 steps of 64 an epoch
+        ({"begin_at": {"step": 46}}, "begin_at.step: the run has 46 steps"),
+        ({"begin_at": {"step": 42}, "validation": 0.1}, "begin_at.step: the run has 42 steps"),
+        ({"begin_at": {"epoch": 2}}, "begin_at.epoch: the run has 2 epochs"),
+        (
+            {"weights_from": {"method": "dense", "epochs": 3}, "weights_at": {"step": 70}},
+            "weights_at.step: that run has 69 steps",
+        ),
+        (
+            {"weights_from": {"method": "dense", "epochs": 3}, "weights_at": {"epoch": 4}},
+            "weights_at.epoch: that run has 3 epochs",
+        ),
+        (
+            {"mask_from": {"method": "dense", "begin_at": {"step": 46}}},
+            "mask_from: begin_at.step: the run has 46 steps",
+        ),
+    ],
+)
+def test_what_cant_be_trained_is_refused_when_planning(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(**fields)
+    assert str(caught.value).startswith(message)
+    assert len(str(caught.value)) <= 1001
+    assert "\n" not in str(caught.value)
+
+
+def test_the_last_moment_that_can_be_trained_is_taken() -> None:
+    assert run(begin_at={"step": 45}).begin_at == {"step": 45}
+    assert run(weights_from={"method": "dense", "epochs": 3}, weights_at={"step": 69}).weights_at == {"step": 69}
+    assert run(threads=256, seed=2**32 - 1).seed == 2**32 - 1
+
+
+@pytest.mark.parametrize("text", ["{", "", "[]", "3", '{"seed": 0, "seed": 1}', "[" * 5000])
+def test_text_that_is_no_run(text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.parse(text)
     assert "\n" not in str(caught.value)
 
 

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from dst_repro.errors import ConfigError
-from dst_repro.plan.grid import Suite, load_suite, plan
+from dst_repro.plan.config import RunConfig
+from dst_repro.plan.grid import Experiment, Suite, load_suite, plan, size, suite_values
 
 BASE = {"dataset": "digits", "model": "lenet-300-100", "learning_rate": 0.1, "epochs": 2}
 EXPERIMENT: dict[str, Any] = {
@@ -164,10 +165,17 @@ def test_digest_goes_by_runs_and_what_is_said_of_them(project: Project) -> None:
         ),
         ({"base": BASE | {"learning_rte": 1.0}}, "block 1: learning_rte: unknown key; did you mean 'learning_rate'?"),
         (
-            {"base": BASE | {"learning_rate": "1e-5"}},
-            "base.learning_rate: '1e-5' is text to YAML, not a number; write 1.0e-5",
+            {"base": BASE | {"learning_rate": "fast"}},
+            "block 1: learning_rate: Input should be a valid number, not 'fast'",
         ),
-        ({"sweep": {"seed": ["1E3"]}}, "sweep.seed: '1E3' is text to YAML, not a number; write 1.0e+3"),
+        ({"base": BASE | {"learning_rate": float("inf")}}, "base.learning_rate: must be finite, not inf"),
+        ({"sweep": {"seed": []}}, "sweep.seed: "),
+        ({"sweep": {"seed": [0], "epochs.x": [1]}}, "block 1: epochs.x: there is nothing inside 2"),
+        ({"blocks": []}, "blocks: "),
+        ({"title": ""}, "title: "),
+        ({"experiment": "a" * 10_000}, "experiment: String should have at most 100 characters, not 'aaa"),
+        ({"experiment": "grid\n"}, "experiment: "),
+        ({"base": BASE | {"method_params": {"alpha": "2020-01-01"}}}, "block 1: method_params.alpha: unknown key"),
         ({"sweep": {"seed": 0}}, "sweep.seed: "),
         (
             {"blocks": [{"rounds": {"density": [0.5], "epochs": [1, 2]}}]},
@@ -180,8 +188,16 @@ def test_mistakes_in_an_experiment(project: Project, changes: dict[str, Any], me
     assert project.refused().startswith(f"{project.experiment}: {message}")
 
 
-def test_yaml_reads_our_advice_as_a_number() -> None:
-    assert yaml.safe_load("[1.0e-5, 1.0e+3]") == [1e-5, 1e3]
+def test_files_are_yaml_1_2(project: Project) -> None:
+    """`off` is a word, and `1e-5` a number."""
+    text = yaml.safe_dump(EXPERIMENT | {"blocks": [{"set": {"method": "dense"}}], "sweep": {"seed": [0]}})
+    project.experiment.write_text(text.replace("  epochs: 2\n", "  epochs: 2\n  compile: off\n  weight_decay: 1e-5\n"))
+    (run,) = project.plan().runs.values()
+    assert (run.compile, run.weight_decay) == ("off", 1e-5)
+    project.experiment.write_text(text.replace("  epochs: 2\n", "  epochs: 2\n  optimizer_params: {nesterov: on}\n"))
+    assert project.refused().endswith("block 1: optimizer_params.nesterov: must be true or false, not 'on'")
+    project.experiment.write_text(text.replace("  epochs: 2\n", "  epochs: 2\n  dataset_params: {upsample: on}\n"))
+    assert "dataset_params.upsample: unknown key" in project.refused()
 
 
 @pytest.mark.parametrize(
@@ -234,6 +250,123 @@ def test_mistakes_in_an_item(project: Project, changes: dict[str, Any], message:
     items = PAPER["items"] | {"table-2": PAPER["items"]["table-2"] | changes}
     project.write(project.paper, PAPER | {"items": items})
     assert project.refused(items=["article/table-1"]) == f"{project.paper}: items.table-2: {message}"
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ({"seed": list(range(200_000))}, "more than 100,000 values (line "),
+        (
+            {f"a{n}": list(range(10)) for n in range(7)},
+            "10,000,000 runs, where the suite's `limit` leaves room for 100,000",
+        ),
+    ],
+)
+def test_a_grid_too_large_is_refused_before_it_is_made(project: Project, sweep: dict[str, Any], message: str) -> None:
+    project.write(project.experiment, EXPERIMENT | {"sweep": sweep, "blocks": [{"set": {"method": "dense"}}]})
+    assert project.refused().startswith(f"{project.experiment}: {message}")
+
+
+def test_a_suite_may_say_how_many_runs_it_may_have(project: Project) -> None:
+    assert len(project.plan(limit=18).runs) == 18
+    assert project.refused(limit=17) == f"{project.experiment}: 18 runs, where the suite's `limit` leaves room for 17"
+    other = EXPERIMENT | {"experiment": "other", "sweep": {"seed": [2]}}
+    project.write(project.folder / "experiments" / "other.yaml", other)
+    assert len(project.plan(limit=27, experiments=["grid", "other"]).runs) == 27
+    message = project.refused(limit=26, experiments=["grid", "other"])
+    assert message.endswith("other.yaml: 9 runs, where the suite's `limit` leaves room for 8")
+
+
+def test_size_counts_rounds_and_what_comes_after_them() -> None:
+    block = {
+        "sweep": {"a": [1, 2, 3]},
+        "rounds": {"density": [0.5, 0.2]},
+        "then": [{"after": {"a": [1]}, "set": {"b": 1}}],
+    }
+    values = EXPERIMENT | {"blocks": [{}, block], "sweep": {"seed": [0, 1, 2, 3], "a": [1]}}
+    assert size(Experiment.model_validate(values)) == 4 + 4 * 3 * 2 * 2
+
+
+def test_chains_of_a_hundred_rounds_and_no_more(project: Project) -> None:
+    rounds = [0.99**n for n in range(101)]
+    for n in (100, 101):
+        block = {"set": {"method": "one-shot"}, "rounds": {"density": rounds[:n]}}
+        project.write(project.experiment, EXPERIMENT | {"sweep": {"seed": [0]}, "blocks": [block]})
+        if n == 100:
+            last = list(project.plan().runs.values())[-1]
+            assert len(last.ancestors) == 99
+            assert RunConfig.parse(last.json_text()) == last
+    assert project.refused() == f"{project.experiment}: block 1: rounds: at most 100 rounds"
+
+
+FOLDERS = ["$(touch pwned)", "`x`", "a'b", 'a"b', "~/x", "~", "-x", "", " a", "a ", "a\\b", "{run}", "a*", "a;b", "a&b",
+           "a|b", "a\nb", "a" * 256, "a/" * 501]  # fmt: skip
+
+
+@pytest.mark.parametrize("key", ["config_dir", "results_dir", "figures_dir"])
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: repr(folder[:12]))
+def test_folders_that_a_shell_or_snakemake_would_read_otherwise(project: Project, key: str, folder: str) -> None:
+    assert project.refused(**{key: folder}).startswith(f"tiny.yaml: {key}: ")
+
+
+def test_other_folders_are_taken_as_they_are(project: Project, tmp_path: Path) -> None:
+    for folder in ("a b", "../ä (1)/x-1", "/tmp/a,b", "run=1+2@home"):
+        assert project.plan(results_dir=folder).file.results_dir == folder
+    assert project.plan(results_dir="./out//1/").file.results_dir == "out/1"
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "x"):
+        assert (
+            project.refused(results_dir=str(folder))
+            == f"tiny.yaml: results_dir: {tmp_path}/file is a file, not a folder"
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["runs", "data", "states", "logs", "train", "report.html", "comparison.csv", "latest.log"]
+)
+def test_suites_are_called_like_nothing_else_among_the_results(project: Project, name: str) -> None:
+    assert project.refused(suite=name).startswith("tiny.yaml: suite: must be the name of no other file or folder")
+
+
+def test_a_paper_has_the_name_of_its_file(project: Project) -> None:
+    project.write(project.paper, PAPER | {"paper": "other"})
+    assert project.refused(items=["article/*"]) == (
+        f"{project.paper}: paper: is 'other', but the file is called article.yaml"
+    )
+
+
+def test_items_whose_files_would_be_the_same(project: Project) -> None:
+    item = PAPER["items"]["appendix"]
+    for paper, name in (("a", "b-c"), ("a-b", "c")):
+        values = PAPER | {"paper": paper, "items": {name: item}}
+        project.write(project.folder / "papers" / f"{paper}.yaml", values)
+    assert project.refused(items=["a/*", "a-b/*"]) == "tiny.yaml: items: 'a/b-c' and 'a-b/c' would have the same files"
+
+
+def test_titles_of_items_have_no_braces(project: Project) -> None:
+    items = PAPER["items"] | {"appendix": PAPER["items"]["appendix"] | {"title": "Of {alpha}"}}
+    project.write(project.paper, PAPER | {"items": items})
+    assert project.refused(items=["article/*"]).startswith(
+        f"{project.paper}: items.appendix.title: must have no braces, in which Snakemake expects a wildcard, not"
+    )
+
+
+@pytest.mark.parametrize("pattern", ["article", "article/", "/table-1", "../papers/article/x", "article/" + "*" * 300])
+def test_items_are_named_by_paper_and_item(project: Project, pattern: str) -> None:
+    assert project.refused(items=[pattern]).startswith(
+        "tiny.yaml: items.0: must be `paper/item`, shell patterns allowed"
+    )
+
+
+def test_settings_are_read_like_files_and_win(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
+    first.write_text("suite: a\ntitle: off\nlimit: 5\n")
+    second.write_text("suite: b\nlimit: 6\n")
+    values = suite_values([first, second], ["limit=1e1", "experiments=[x, on]", "results_dir=a=b"])
+    expected = {"suite": "b", "title": "off", "limit": 10.0, "experiments": ["x", "on"], "results_dir": "a=b"}
+    assert values == expected
+    with pytest.raises(ConfigError, match=r"--config: limit: not valid YAML"):
+        suite_values([first], ["limit=[1"])
 
 
 def test_item_of_unknown_kind(project: Project) -> None:
