@@ -56,6 +56,24 @@ def test_an_empty_setting_and_words_that_hold_digits():
         (",5,read", ",0,read", "n_seeds"),
         ("top1,97.69", "remaining_percent,3.0", "both columns hold one number"),
         (",2.48,", ",0,", "density_percent"),
+        ("97.69", "9_8", "value: Value error, must be a number, not '9_8'"),
+        ("97.69", "inf", "value"),
+        ("97.69", "1e400", "value"),
+        ("97.69", "", "value"),
+        ("97.69", "٩٧", "value"),
+        ("97.69", " 97.69", "value"),
+        (",0.14,", ",1_4,", "spread"),
+        (",0.14,", ",nan,", "spread"),
+        (",5,read", ",1_0,read", "n_seeds"),
+        (",5,read", ",5.5,read", "n_seeds"),
+        ("alpha=5e-4", "alpha=nan", "setting: Value error, must have a finite alpha"),
+        ("alpha=5e-4", "alpha=-Infinity", "setting"),
+        ("alpha=5e-4", "alpha=1e999", "setting"),
+        ("dist=erk", "alpha=erk", "setting: Value error, must have each key once"),
+        ("erk,", "erk", "must have 14 columns"),
+        ("erk,", "erk,,", "must have 14 columns"),
+        ("erk,", 'erk,"', "not valid CSV"),
+        ("erk,", 'erk,"a"b', "not valid CSV"),
     ],
 )
 def test_an_error_names_file_and_line(tmp_path: Path, old: str, new: str, says: str):
@@ -66,6 +84,24 @@ def test_an_error_names_file_and_line(tmp_path: Path, old: str, new: str, says: 
     assert message.startswith("dst.csv: line 3")
     assert says in message
     assert "\n" not in message
+
+
+def test_a_quote_that_is_never_closed_is_found_where_it_opens(tmp_path: Path):
+    rows = [GOOD, GOOD.replace("Table 1", '"Table 2'), *(GOOD.replace("Table 1", f"Table {n}") for n in range(3, 9))]
+    with pytest.raises(ConfigError, match=r"^dst\.csv: line 3: not valid CSV: "):
+        published.load(folder(tmp_path, *rows))
+
+
+def test_bytes_of_another_encoding(tmp_path: Path):
+    text = "\n".join([HEADER, GOOD, GOOD.replace("Table 1", "Table 2") + "café"])
+    (tmp_path / "dst.csv").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError) as caught:
+        published.load(tmp_path)
+    assert str(caught.value) == "dst.csv: line 3: not UTF-8 text (byte b'\\xe9')"
+
+
+def test_what_python_reads_as_a_number_and_papers_do_not_print():
+    assert published.parse_setting("a=9_8;b=٣;c=1.;d=-.5e1") == {"a": "9_8", "b": "٣", "c": 1.0, "d": -5.0}
 
 
 def test_a_number_that_stands_twice(tmp_path: Path):
