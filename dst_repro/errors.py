@@ -14,6 +14,8 @@ SHOWN, LINE, NAMES = 80, 1000, 20
 class UserError(Exception):
     """Something outside the program is wrong: the message says what, where, and what would be right."""
 
+    exit_code = 2
+
 
 class ConfigError(UserError):
     """A configuration value is wrong. `where` names the key, then the file, as the error travels up."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from dst_repro.ending import uninterrupted
 from dst_repro.errors import ConfigError
 from dst_repro.reading import from_yaml
 
@@ -17,7 +18,15 @@ LARGEST = 10_000_000
 
 
 def write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a temporary file beside `path`, then rename it: readers never see half a file."""
+    """Let `write` fill a temporary file beside `path`, then rename it: readers never see half a file.
+
+    Who interrupts it or ends it waits until the file is whole.
+    """
+    with uninterrupted():
+        _write_with(path, write)
+
+
+def _write_with(path: Path, write: Callable[[BinaryIO], object]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

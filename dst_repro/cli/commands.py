@@ -215,6 +215,18 @@ def confirm(args: argparse.Namespace) -> int:
     return 0 if equal else 1
 
 
+def accept(args: argparse.Namespace) -> int:
+    from dst_repro.records import record
+
+    suite = _suite(args)
+    results = Path(suite.file.results_dir)
+    there = [run for run in suite.runs if record.folder(results, run).is_dir()]
+    for run in there if args.run == ["all"] else [_run(suite, run).id for run in args.run]:
+        record.accept(results, run)
+        print(f"{run}  sealed")
+    return 0
+
+
 def schema(args: argparse.Namespace) -> int:
     from dst_repro.plan import grid
 

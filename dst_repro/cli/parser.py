@@ -7,12 +7,14 @@ import contextlib
 import io
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NoReturn
 
 from dst_repro.cli import commands
+from dst_repro.ending import CODES, KEPT, Ended, raising_on_sigterm
 from dst_repro.errors import UserError, one_line, shown
 
 Run = Callable[[argparse.Namespace], int]
@@ -100,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
         "confirm", commands.confirm, "train stale runs again: if they come out equal to the bit, they are stale no more"
     )
     sub.add_argument("--epochs", type=_count(EPOCHS), help="look at the first so many epochs alone, and mark nothing")
+    sub = command("accept", commands.accept, "take records as they are: changed by hand, or older than their seals")
+    sub.add_argument("run", nargs="+", help="id of a run of the suite, or `all`")
     sub = command("schema", commands.schema, "write the JSON schemas of the config files", suite=False)
     sub.add_argument("--out", default="workflow/schemas")
     return parser
@@ -111,12 +115,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # where the terminal has no such letter
     args = _parser().parse_args(arguments)
     try:
-        status: int = args.run_command(args)
+        with raising_on_sigterm():
+            status: int = args.run_command(args)
         sys.stdout.flush()  # here at the latest a pipe shows that nobody reads it
         return status
     except UserError as error:
         print(f"dst_repro: {one_line(str(error))}", file=sys.stderr)
-        return 2
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"dst_repro: interrupted; {KEPT}", file=sys.stderr)
+        return CODES[signal.SIGINT]
+    except Ended:
+        print(f"dst_repro: ended by SIGTERM; {KEPT}", file=sys.stderr)
+        return CODES[signal.SIGTERM]
     except BrokenPipeError:
         with contextlib.suppress(OSError, ValueError):  # else the interpreter tries again at its end, and complains
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -26,6 +26,7 @@ INERT = frozenset(
         "data.known",
         "machine.environment",
         "errors",
+        "ending",
         "files",
         "plan.fingerprint",
         "machine.lease",
@@ -154,7 +155,10 @@ def fingerprint(run: RunConfig) -> str:
     return _fingerprint((*LOOP, *sorted(modules)))
 
 
-READ: Mapping[str, str] = {"dst_repro.published.loader": "published/*.csv", "dst_repro.templates.loader": "templates/*.*"}
+READ: Mapping[str, str] = {
+    "dst_repro.published.loader": "published/*.csv",
+    "dst_repro.templates.loader": "templates/*.*",
+}
 """Module -> the files of this package that it reads."""
 
 

@@ -19,6 +19,7 @@ from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.files import read_yaml
 from dst_repro.plan.catalogue import check_params
 from dst_repro.plan.config import SHARED, RunConfig, first_finding
+from dst_repro.plan.feasible import refuse_idle
 from dst_repro.plan.schema import Block, Experiment, Item, Paper, SuiteFile
 from dst_repro.reading import from_yaml, plain
 
@@ -125,7 +126,9 @@ def expand(experiment: Experiment, source: str) -> Iterator[RunConfig]:
         for values in itertools.product(*axes.values()):
             try:
                 fields = _set(_set(_set({}, experiment.base), block.set), dict(zip(axes, values, strict=True)))
-                yield from _chain(fields, block) if block.rounds else [RunConfig.parse(fields)]
+                for run in _chain(fields, block) if block.rounds else [RunConfig.parse(fields)]:
+                    refuse_idle(run)
+                    yield run
             except ConfigError as error:
                 raise error.within(source, f"block {number}") from None
 
