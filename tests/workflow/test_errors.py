@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
+import subprocess
+from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.workflow.conftest import EXPERIMENT, Project
 
@@ -25,7 +29,16 @@ def spoilt(**changes: object) -> dict[str, object]:
         (spoilt(method="set", density=0.0), ["density", "greater than 0"]),
         (spoilt(method="set"), ["density", "needs a density in (0, 1]"]),
         (spoilt(density=0.5), ["density", "takes no density"]),
-        (spoilt(method="dst", method_params={"alpha": "1e-5"}), ["alpha", "text to YAML", "write 1.0e-5"]),
+        (
+            spoilt(method="dst", method_params={"alpha": "much"}),
+            ["method_params.alpha", "'much' is not of type 'number'"],
+        ),
+        (
+            spoilt(optimizer_params={"nesterov": "off"}),
+            ["optimizer_params.nesterov", "must be true or false, not 'off'"],
+        ),
+        (spoilt(learning_rate=float("inf")), ["learning_rate", "must be finite"]),
+        (spoilt(begin_at={"step": 1000}), ["begin_at.step", "the run has "]),
         (spoilt(method="dst"), ["method_params", "alpha"]),
         (spoilt(method="dst", method_params={"alfa": 0.1}), ["method_params.alfa", "did you mean 'alpha'?"]),
         (spoilt(epochs=0), ["epochs", "greater than or equal to 1"]),
@@ -79,6 +92,101 @@ def test_the_name_of_the_file_given_stands_in_the_message(project: Project) -> N
     done = project.call("-m", "snakemake", "--cores", "1", "--configfile", "config/other.yaml")
     assert done.returncode != 0
     assert "dst_repro: config/other.yaml: items: paper 'tiny' has no item 'x'" in done.stderr
+
+
+REFUSED = {
+    "results_dir": ("$(touch pwned)", "`touch pwned`", "-x", "~/x", "a'b", "{run}"),
+    "figures_dir": ("$(touch pwned)",),
+    "suite": ("runs", "report.html"),
+}
+
+
+def only_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a refused call of snakemake said, in one line of ours."""
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("dst_repro:")]
+    return line
+
+
+@pytest.mark.parametrize("key", REFUSED)
+def test_names_that_a_shell_would_read_otherwise_never_reach_one(project: Project, key: str) -> None:
+    before = sorted(project.folder.iterdir())
+    for name in REFUSED[key]:
+        project.write_suite(**{key: name})
+        line = only_line(project.call("-m", "snakemake", "--cores", "1"))
+        assert line.startswith(f"dst_repro: config/config.yaml: {key}: must ")
+    assert {p.name for p in project.folder.iterdir()} - {p.name for p in before} <= {".snakemake"}
+
+
+def test_folders_with_spaces_and_letters_of_all_kinds(project: Project, tmp_path: Path) -> None:
+    title = "`touch pwned` $(touch pwned) \"a\" 'b' & <c> é ± %s \\"
+    folders = {"results_dir": "our results", "figures_dir": str(tmp_path / "more (1)/ä, b")}
+    project.write_suite(**folders, title=title)
+    text = project.path("config/papers/tiny.yaml").read_text().replace("title: Accuracy", f"title: {json.dumps(title)}")
+    project.path("config/papers/tiny.yaml").write_text(text)
+    project.write_experiment(EXPERIMENT | {"sweep": {"seed": [0]}, "blocks": EXPERIMENT["blocks"][:1]})
+    project.snakemake()
+    assert project.path("our results/tiny/tiny-accuracy.html").is_file()
+    assert (tmp_path / "more (1)/ä, b/tiny/tiny-epochs.svg").is_file()
+    assert project.path("our results/report.html").is_file()
+    assert list(project.folder.glob("our results/logs/train/*.log"))
+    project.snakemake("--report", "page.html")
+    assert project.path("page.html").stat().st_size > 0
+    assert not list(project.folder.rglob("*pwned*"))
+    assert "Nothing to be done" in project.snakemake()
+
+
+def test_braces_in_a_title(project: Project) -> None:
+    text = project.path("config/papers/tiny.yaml").read_text().replace("title: Accuracy", "title: 'Of {alpha}'")
+    project.path("config/papers/tiny.yaml").write_text(text)
+    line = only_line(project.call("-m", "snakemake", "--cores", "1", "--dry-run"))
+    assert line.startswith("dst_repro: config/papers/tiny.yaml: items.accuracy.title: must have no braces")
+    project.write_suite(title="Six {runs} {0} {}", items=[])  # of a suite it fills nothing in
+    assert project.planned()["aggregate"] == 1
+
+
+SUITE = "suite: other\ntitle: Other\nexperiments: [tiny]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "message"),
+    [
+        (f"{SUITE}title: Another\n", [], "title: the key stands twice (line 4)"),
+        (f"{SUITE}on_source_change: off\n", [], "on_source_change: Input should be 'keep' or 'retrain', not 'off'"),
+        (f"{SUITE}limit: 1e400\n", [], "limit: must be finite, not inf"),
+        (f"{SUITE}limit: 5\n", [], None),
+        (f"{SUITE}limit: 5\n", ["limit=6"], ""),
+        (SUITE, ["on_source_change=off"], "on_source_change: Input should be 'keep' or 'retrain', not 'off'"),
+        (SUITE, ["limit=0o5"], None),
+        (SUITE.replace("[tiny]", "[&a tiny, *a]"), ["title=on"], ""),
+    ],
+)
+def test_a_file_and_settings_on_snakemakes_command_line_are_read_by_our_rules(
+    project: Project, text: str, settings: list[str], message: str | None
+) -> None:
+    project.path("config/other.yaml").write_text(text)
+    arguments = ["--configfile", "config/other.yaml", *(["--config", *settings] if settings else [])]
+    if message == "":
+        assert project.planned(*arguments)["aggregate"] == 1
+        return
+    line = only_line(project.call("-m", "snakemake", "--cores", "1", "--dry-run", *arguments))
+    if message is None:
+        assert line.endswith("config/experiments/tiny.yaml: 6 runs, where the suite's `limit` leaves room for 5")
+    else:
+        assert line == f"dst_repro: config/other.yaml: {message}"
+
+
+def test_words_of_yaml_1_1_train_what_they_say(project: Project) -> None:
+    text = yaml.safe_dump(EXPERIMENT | {"sweep": {"seed": [0]}, "blocks": EXPERIMENT["blocks"][:1]})
+    project.path("config/experiments/tiny.yaml").write_text(
+        text.replace("  learning_rate: 0.05\n", "  learning_rate: 5e-2\n  compile: off\n")
+    )
+    project.write_suite(items=[])
+    project.snakemake()
+    ((_, record),) = project.records().values()
+    config = json.loads(record)["config"]
+    assert (config["compile"], config["learning_rate"]) == ("off", 0.05)
 
 
 def test_missing_data_is_one_line_and_no_record(project: Project) -> None:

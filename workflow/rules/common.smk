@@ -35,7 +35,12 @@ RESULTS = SUITE.file.results_dir
 SUITE_RESULTS = f"{RESULTS}/{SUITE.file.suite}"
 SUITE_FIGURES = f"{SUITE.file.figures_dir}/{SUITE.file.suite}"
 TABLES, FIGURES = SUITE.files("table"), SUITE.files("figure")  # file name -> item
-SUITE_JSON = json.dumps(config, sort_keys=True)
+SUITE_TEXT = json.dumps(config, sort_keys=True)
+
+
+def SUITE_JSON(wildcards):
+    """What commands get as --suite. A function, as Snakemake fills in the braces of texts, which titles may have."""
+    return SUITE_TEXT
 
 
 wildcard_constraints:
