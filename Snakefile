@@ -26,6 +26,8 @@ rule all:
         rules.latest.output,
         rules.check.output,
         rules.aggregate.input,  # a missing record is trained, whatever was made of it before
+    message:
+        "All of {SUITE.file.suite}"
 
 
 rule figures:
@@ -33,3 +35,5 @@ rule figures:
         rules.aggregate.input,
         expand(f"{SUITE_RESULTS}/{{item}}.html", item=TABLES),
         expand(f"{SUITE_FIGURES}/{{item}}.svg", item=FIGURES),
+    message:
+        "All tables and figures of {SUITE.file.suite}"
