@@ -34,12 +34,19 @@ RUN = {"dataset": "digits", "model": "lenet-300-100", "method": "dense", "learni
 RUNS: list[dict[str, Any]] = [
     RUN,
     RUN | {"method": "dst", "method_params": {"alpha": 1e-3, "reset": False}, "fidelity": "released"},
-    RUN | {"method": "rigl", "density": 0.1, "method_params": {"update_period": 5}, "optimizer_params": {"momentum": 0.5}},
-    RUN | {"optimizer": "adam", "optimizer_params": {"eps": 1e-8}, "schedule": "cosine", "schedule_params": {"final": 0.1}},
+    RUN
+    | {"method": "rigl", "density": 0.1, "method_params": {"update_period": 5}, "optimizer_params": {"momentum": 0.5}},
+    RUN
+    | {"optimizer": "adam", "optimizer_params": {"eps": 1e-8}, "schedule": "cosine", "schedule_params": {"final": 0.1}},
     RUN | {"schedule": "multi-step", "schedule_params": {"milestones": [1], "gamma": 0.1, "unit": "step"}},
     RUN | {"method": "one-shot", "density": 0.1, "weights_from": {"method": "dense"}, "weights_at": {"step": 3}},
-    RUN | {"method": "given-mask", "mask_from": {"method": "dst", "method_params": {"alpha": 0.1}}, "begin_at": {"epoch": 1}},
-]  # fmt: skip
+    RUN
+    | {
+        "method": "given-mask",
+        "mask_from": {"method": "dst", "method_params": {"alpha": 0.1}},
+        "begin_at": {"epoch": 1},
+    },
+]
 EXPERIMENT = {
     "experiment": "grid",
     "title": "A grid",
@@ -67,8 +74,39 @@ PAPER = {
 }
 SUITE = {"suite": "tiny", "title": "Tiny", "items": ["article/*"], "experiments": ["grid"], "limit": 500}
 
-STRINGS = ["", " ", ".", "..", "/", "-", "~", "$(x)", "`x`", "{x}", "{", "a\nb", "\0", "off", "1e-5", "9_8", "nan", "a.b", "*", "[",
-           "grid", "article/table-1", "../x/y", "dense", "dst", "set", "runs", "é😀", "\ud800", "a" * 300, "x" * 10_000]  # fmt: skip
+STRINGS = [
+    "",
+    " ",
+    ".",
+    "..",
+    "/",
+    "-",
+    "~",
+    "$(x)",
+    "`x`",
+    "{x}",
+    "{",
+    "a\nb",
+    "\0",
+    "off",
+    "1e-5",
+    "9_8",
+    "nan",
+    "a.b",
+    "*",
+    "[",
+    "grid",
+    "article/table-1",
+    "../x/y",
+    "dense",
+    "dst",
+    "set",
+    "runs",
+    "é😀",
+    "\ud800",
+    "a" * 300,
+    "x" * 10_000,
+]
 NUMBERS = [0, 1, -1, 2, 257, 10**6, 2**31, 2**32, 2**63, 10**30, 10**400, 0.0, -0.0, 0.5, 1.0, 1e-320, 1e308, -1e-5]
 NUMBERS += [float("inf"), float("-inf"), float("nan")]
 
@@ -209,8 +247,40 @@ def check_files(values: tuple[Any, Any, Any]) -> None:
             json.dumps([made.digest, made.file.model_dump(mode="json")], allow_nan=False)
 
 
-PIECES = ["\n", "  ", "- ", ": ", "a: ", "{", "}", "[", "]", ",", "&a ", "*a", "!!int ", "!x", "#", "'", '"', "|\n", ">\n", "---\n",
-          "%YAML 1.1\n", "\t", "? ", "<<: ", "1e-5", "off", "0o7", ".inf", "\0", "é", "\\", "\ufeff"]  # fmt: skip
+PIECES = [
+    "\n",
+    "  ",
+    "- ",
+    ": ",
+    "a: ",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "&a ",
+    "*a",
+    "!!int ",
+    "!x",
+    "#",
+    "'",
+    '"',
+    "|\n",
+    ">\n",
+    "---\n",
+    "%YAML 1.1\n",
+    "\t",
+    "? ",
+    "<<: ",
+    "1e-5",
+    "off",
+    "0o7",
+    ".inf",
+    "\0",
+    "é",
+    "\\",
+    "\ufeff",
+]
 
 
 def yaml_text() -> st.SearchStrategy[str]:
@@ -266,10 +336,37 @@ def arguments(draw: st.DrawFn) -> list[str]:
         lambda s: s.replace("\0", "").replace("/", "").strip(".")
     )
     number = st.sampled_from(["0", "-1", "nan", "inf", "1_0", "", "x", "9" * 30, "9" * 5000])
-    suite = ["--suite", draw(st.one_of(st.sampled_from(OTHERS), st.just("config/suite.yaml"), spoilt(SUITE).map(written).map(
-        lambda b: b.decode("utf-8", "replace").replace("\0", ""))))]  # fmt: skip
-    command = draw(st.sampled_from(["status", "list", "explain", "summary", "aggregate", "table", "compare", "report", "confirm",
-                                    "schema", "data", "queue", "train", "none", "odd"]))  # fmt: skip
+    suite = [
+        "--suite",
+        draw(
+            st.one_of(
+                st.sampled_from(OTHERS),
+                st.just("config/suite.yaml"),
+                spoilt(SUITE).map(written).map(lambda b: b.decode("utf-8", "replace").replace("\0", "")),
+            )
+        ),
+    ]
+    command = draw(
+        st.sampled_from(
+            [
+                "status",
+                "list",
+                "explain",
+                "summary",
+                "aggregate",
+                "table",
+                "compare",
+                "report",
+                "confirm",
+                "schema",
+                "data",
+                "queue",
+                "train",
+                "none",
+                "odd",
+            ]
+        )
+    )
     match command:
         case "explain" | "table":
             return [command, draw(word), *suite]
@@ -285,14 +382,27 @@ def arguments(draw: st.DrawFn) -> list[str]:
             return [command, "--out", draw(st.one_of(st.sampled_from(["config/suite.yaml", "out", ""]), word))]
         case "data":
             out = draw(st.one_of(word, st.sampled_from(["config", "config/suite.yaml/x", "out.json"])))
-            return [command, draw(st.one_of(st.sampled_from(["digits", "digit"]), word.filter(lambda w: w not in catalogue()["dataset"]))), out]  # fmt: skip
+            return [
+                command,
+                draw(
+                    st.one_of(
+                        st.sampled_from(["digits", "digit"]), word.filter(lambda w: w not in catalogue()["dataset"])
+                    )
+                ),
+                out,
+            ]
         case "queue":
             return [command, "config/suite.yaml", draw(st.sampled_from(["--jobs", "--hours", "--until"])), draw(number)]
         case "confirm":
             return [command, *suite, *draw(st.one_of(st.just([]), number.map(lambda n: ["--epochs", n])))]
         case "train":
-            run = draw(st.one_of(word, st.sampled_from([key for key in RUN]).map(
-                lambda key: json.dumps({k: v for k, v in RUN.items() if k != key})), st.just("{")))  # fmt: skip
+            run = draw(
+                st.one_of(
+                    word,
+                    st.sampled_from(list(RUN)).map(lambda key: json.dumps({k: v for k, v in RUN.items() if k != key})),
+                    st.just("{"),
+                )
+            )
             return [command, run, *suite]
         case "odd":
             return draw(
@@ -311,7 +421,7 @@ def check_arguments(given_: list[str]) -> None:
             status = error.code if isinstance(error.code, int) else -1
     assert status in (0, 1, 2), given_
     if status == 2:
-        one_line(err.getvalue().removesuffix("\n"))
+        one_line(err.getvalue().removesuffix("\n").removeprefix("dst_repro: "))
 
 
 CHECKS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], None], int]] = {
