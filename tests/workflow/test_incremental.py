@@ -94,7 +94,12 @@ def test_under_keep_an_edit_of_rigl_trains_nothing_and_is_shown(finished: Projec
 
 def test_comments_docstrings_and_figure_style_train_nothing(finished: Project) -> None:
     edit(finished, "dst_repro/methods/rigl.py", '"""RigL:', '"""Another docstring. RigL:')
-    edit(finished, "dst_repro/training/evaluation.py", "EVALUATION_BATCH = 1000", "EVALUATION_BATCH = 1000  # a comment\n")
+    edit(
+        finished,
+        "dst_repro/training/evaluation.py",
+        "EVALUATION_BATCH = 1000",
+        "EVALUATION_BATCH = 1000  # a comment\n",
+    )
     append(finished, "dst_repro/plots/style.py")
     assert "train" not in finished.planned()
     edit(finished, "dst_repro/training/evaluation.py", "EVALUATION_BATCH = 1000", "EVALUATION_BATCH = 999")

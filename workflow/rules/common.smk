@@ -43,6 +43,12 @@ def SUITE_JSON(wildcards):
     return SUITE_TEXT
 
 
+def drawn_by(item):
+    """What draws an item: its source, and the published numbers where it reads them."""
+    kind = "plot" if item.kind == "figure" else "table"
+    return source_of("dst_repro.cli.drawing", look_up(kind, item.builder)["module"])
+
+
 wildcard_constraints:
     stem=r"[a-z0-9.-]+",
     hash=r"[0-9a-f]{10}",

@@ -1,10 +1,4 @@
 # The whole item and the source that draws it are parameters: what is changed is drawn again, and nothing else.
-def drawn_by(item):
-    """What draws an item: its source, and the published numbers where it reads them."""
-    kind = "plot" if item.kind == "figure" else "table"
-    return source_of("dst_repro.cli.drawing", look_up(kind, item.builder)["module"])
-
-
 rule table:
     input:
         rules.aggregate.output,

@@ -34,7 +34,7 @@ rule latest:
         ENVIRONMENT
     params:
         suite=SUITE.file.suite,
-        folder=RESULTS,
+        folder=lambda wildcards, output: Path(output[0]).parent,
     message:
         "The report is {output.report}"
     shell:

@@ -18,7 +18,11 @@ from tests.conftest import RunFactory
         ("itop-set", {"epochs": 3}, "the period is 1500 of 69 steps, and updates end at step 69"),
         ("itop-rigl", {"epochs": 3}, "the period is 4000 of 69 steps, and updates end at step 69"),
         ("mest", {"epochs": 4}, "the period is 115 of 92 steps, and updates end at step 92"),
-        ("set", {"epochs": 2, "method_params": {"update_end": 0.4}}, "the period is 23 of 46 steps, and updates end at"),
+        (
+            "set",
+            {"epochs": 2, "method_params": {"update_end": 0.4}},
+            "the period is 23 of 46 steps, and updates end at",
+        ),
     ],
 )
 def test_no_update_is_refused(tiny: RunFactory, method: str, fields: dict[str, Any], said: str) -> None:
