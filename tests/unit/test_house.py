@@ -109,3 +109,15 @@ def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
     assert shown
     for name, content in shown:
         assert content.strip() == (ROOT / name).read_text().strip(), f"copy {name} into the README"
+
+
+def test_every_promise_of_the_readme_is_held_by_a_test() -> None:
+    text = (ROOT / "README.md").read_text()
+    section = text[text.index("## What you can rely on") : text.index("## How it flows")]
+    rows = [line for line in section.splitlines() if line.startswith("| ") and "---" not in line][1:]
+    assert rows
+    for row in rows:
+        named = re.findall(r"`([a-z_/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, function in named:
+            assert f"def {function}(" in (ROOT / "tests" / file).read_text(), f"{file}::{function}"

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import EXPERIMENT, Project
 
 pytestmark = pytest.mark.usefixtures("finished")
 
@@ -32,12 +32,38 @@ def test_all_runs_that_were_removed_are_trained_again(finished: Project) -> None
 
 
 def test_a_failed_run_that_is_tried_again_is_trained(finished: Project) -> None:
-    run = sorted(finished.records())[0]
-    record = finished.path(f"results/runs/{run}/record.json")
-    record.write_text(record.read_text().replace('"status": "finished"', '"status": "failed"'))
-    assert f"{run}  removed" in finished.call("-m", "dst_repro", "status", "--retry").stdout
+    """A method that breaks, then one that is mended: the record stays until another try is asked for."""
+    finished.write_suite(policy="keep")
+    source = finished.path("dst_repro/methods/set.py")
+    right = source.read_text()
+    source.write_text(right.replace("super().update(steps_done)", "raise ValueError('broken')"))
+    for folder in finished.path("results/runs").glob("*-set-*"):
+        shutil.rmtree(folder)
+    finished.snakemake(ok=False)
+    source.write_text(right)
+    failed = [run for run, (_, record) in finished.records().items() if b'"status": "failed"' in record]
+    assert len(failed) == 2
+    assert "train" not in finished.planned()
+    said = finished.call("-m", "dst_repro", "status", "--retry").stdout
+    assert all(f"{run}  removed" in said for run in failed)
     finished.snakemake()
-    assert '"status": "finished"' in record.read_text()
+    assert all(b'"status": "finished"' in record for _, record in finished.records().values())
+
+
+def test_a_run_that_ends_before_its_first_step_leaves_all_files_and_every_table(finished: Project) -> None:
+    """The child of a network that diverged has nothing to begin with; it says so, and the suite goes on."""
+    blocks = [
+        *EXPERIMENT["blocks"],
+        {"set": {"method": "one-shot", "density": 0.1, "weights_from": {"method": "dense", "learning_rate": 1.0e9}}},
+    ]
+    finished.write_experiment({**EXPERIMENT, "blocks": blocks})
+    finished.snakemake()
+    children = [record for run, (_, record) in finished.records().items() if "-one-shot-" in run]
+    assert len(children) == 2
+    assert all(b'"status": "diverged"' in record for record in children)
+    assert all(b"which diverged" in record for record in children)
+    assert "one-shot" in finished.path("results/tiny/tiny-accuracy.md").read_text()
+    assert "Nothing to be done" in finished.snakemake()
 
 
 @pytest.mark.parametrize("force", [["--forceall"], ["--forcerun", "train"]])
