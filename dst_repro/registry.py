@@ -6,6 +6,7 @@ A plug-in is one file. Its decorator gives it a slug; nothing else has to be edi
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -54,7 +55,7 @@ class Registry:
             if slug in self._entries:
                 raise ValueError(f"{self.kind} '{slug}' is registered twice: {self._entries[slug].module}")
             module: str = thing.__module__
-            self._entries[slug] = Entry(slug, thing, params, module, facts)
+            self._entries[slug] = Entry(slug, thing, params, module, json.loads(json.dumps(facts)))
             return thing
 
         return add

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from dst_repro.machine.compilation import LONG, Compiled
+from dst_repro.training.network import compile_forward
 from dst_repro.training.run import train
 from tests.conftest import RunFactory, TrainerFactory
 
@@ -93,7 +94,7 @@ def test_compiled_forward_pass_trains_alike(trainer: TrainerFactory, method: str
     """As on a GPU; here on the CPU. Full training batches are compiled, the last one and evaluation are not."""
     fields = {"epochs": 100, "method_params": {"alpha": 1e-3} if method == "dst" else {}}
     eager, compiled = trainer(method, **fields, compile="off"), trainer(method, **fields)
-    compiled._compile(compiled.method.context)
+    compile_forward(compiled.model, compiled.method.context)
     for _ in range(2):
         expected, found = eager.run_epoch(), compiled.run_epoch()
         assert found.train_loss == pytest.approx(expected.train_loss, rel=1e-3)

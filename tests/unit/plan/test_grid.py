@@ -79,7 +79,8 @@ def test_later_parts_win_and_dotted_keys_reach_inside(project: Project) -> None:
         project.experiment,
         EXPERIMENT
         | {
-            "base": BASE | {"method_params": {"distribution": "er", "prune_rate": 0.5}, "method": "rigl"},
+            "base": BASE
+            | {"method_params": {"distribution": "er", "prune_rate": 0.5, "update_period": 5}, "method": "rigl"},
             "sweep": {"seed": [0], "epochs": [3, 4]},
             "blocks": [
                 {"set": {"density": 0.1, "method_params.prune_rate": 0.2}},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 import yaml
 
 from dst_repro import cli
-from dst_repro.files import write_json
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.plan.grid import Suite, load_suite
 from dst_repro.records import record
@@ -106,7 +104,8 @@ def test_equal_runs_are_stale_no_more(
     for run, there in before.items():
         now = record.read(results, run)
         assert there is not None
-        assert now == there.model_copy(update={"fingerprint": fingerprint(suite.runs[run])})
+        assert now is not None
+        assert now == there.model_copy(update={"fingerprint": fingerprint(suite.runs[run]), "sha256": now.sha256})
         assert "run" in record.runtime(results, run)["confirmed"]
     assert cli.main(["confirm", "--suite", str(config)]) == 0
     assert capsys.readouterr().out == ""
@@ -129,15 +128,19 @@ def test_a_difference_is_named_and_stays_stale(
 
 @pytest.mark.parametrize(
     ("field", "value", "what"),
-    [("mask_sha256", "0" * 64, "final mask"), ("layers", [], "layers"), ("metrics", None, "metrics")],
+    [("mask_sha256", "0" * 64, "final mask"), ("layers", (), "layers"), ("metrics", "other", "metrics")],
 )
 def test_what_the_record_says_counts_where_all_epochs_are_trained(
     suite: Suite, results: Path, field: str, value: object, what: str
 ) -> None:
     run = next(run for run in suite.runs.values() if run.method == "static" and run.epochs == 2)
     assert difference(run, results) is None
-    path = record.folder(results, run.id) / "record.json"
-    write_json(path, json.loads(path.read_text()) | {field: value})
+    there = record.read(results, run.id)
+    assert there is not None
+    assert there.metrics is not None
+    if value == "other":
+        value = there.metrics.model_copy(update={"best_on_test": None})
+    record.write(there.model_copy(update={field: value}), results)
     assert difference(run, results, 1) is None
     assert difference(run, results, 2) == f"the record has another {what}"
 
@@ -145,4 +148,5 @@ def test_what_the_record_says_counts_where_all_epochs_are_trained(
 def test_a_history_without_rows_is_no_agreement(suite: Suite, results: Path) -> None:
     run = next(iter(suite.runs.values()))
     History([]).write(record.folder(results, run.id) / "history.parquet")
+    record.accept(results, run.id)
     assert "was None and is" in (difference(run, results) or "")
