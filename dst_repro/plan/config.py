@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.plan.catalogue import check_params, defaults, look_up
+from dst_repro.plan.sizes import steps_per_epoch
 from dst_repro.reading import from_json, plain
 from dst_repro.registry import Params
 
@@ -287,8 +288,6 @@ def _parsed(text: str) -> RunConfig:
 
 def _check_moment(key: str, moment: dict[str, int], run: RunConfig, name: str, end: bool) -> None:
     """That `moment` lies in the training of `run`, its end included or not. Steps are checked where they are known."""
-    from dst_repro.plan.sizes import steps_per_epoch  # which reads runs
-
     for unit, number in moment.items():
         an_epoch = 1 if unit == "epoch" else steps_per_epoch(run)
         if an_epoch is not None and number >= run.epochs * an_epoch + end:

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 from dst_repro.plan.catalogue import look_up
-from dst_repro.plan.config import RunConfig
+
+
+class Reads(Protocol):
+    """What a run says of its data: `RunConfig` does."""
+
+    @property
+    def dataset(self) -> str: ...
+
+    @property
+    def dataset_params(self) -> Mapping[str, Any]: ...
+
+    @property
+    def validation(self) -> float: ...
+
+    @property
+    def batch_size(self) -> int: ...
 
 
 class Sizes(NamedTuple):
@@ -18,7 +34,7 @@ class Sizes(NamedTuple):
     classes: int
 
 
-def images(run: RunConfig) -> Sizes | None:
+def images(run: Reads) -> Sizes | None:
     """Of the data set as the run takes it; None where it is known only when it is read."""
     facts = look_up("dataset", run.dataset)["facts"]
     if "train" not in facts:
@@ -33,7 +49,7 @@ def images(run: RunConfig) -> Sizes | None:
     )
 
 
-def steps_per_epoch(run: RunConfig) -> int | None:
+def steps_per_epoch(run: Reads) -> int | None:
     """Mini-batches of an epoch; None where the size of the data set is not known."""
     known = images(run)
     return None if known is None else math.ceil((known.train - round(run.validation * known.train)) / run.batch_size)
