@@ -23,6 +23,7 @@ INERT = frozenset(
     for name in (
         "plan.catalogue",
         "plan.config",
+        "cli",
         "data.known",
         "machine.environment",
         "errors",
@@ -157,7 +158,8 @@ def fingerprint(run: RunConfig) -> str:
 
 READ: Mapping[str, str] = {
     "dst_repro.published.loader": "published/*.csv",
-    "dst_repro.templates.loader": "templates/*.*",
+    "dst_repro.report.page": "templates/[rs]*.*",  # report.html.j2 and style.css
+    "dst_repro.compare.write": "templates/[cs]*.*",  # comparison*.html.j2 and style.css
 }
 """Module -> the files of this package that it reads."""
 

@@ -11,7 +11,7 @@ from tests.workflow.conftest import Project
 
 def pretend(project: Project, gpu_runs: int) -> None:
     """A copy of the project that finds GPUs which take so many runs at the same time, and trains on the CPU."""
-    path = project.path("dst_repro/lease.py")
+    path = project.path("dst_repro/machine/lease.py")
     text, start = path.read_text(), "def offered() -> int:\n"
     assert start in text
     path.write_text(text.replace(start, f"{start}    return {gpu_runs}\n"))
@@ -49,7 +49,7 @@ def test_as_many_runs_as_the_gpus_take(
 
 def test_a_bad_number_of_slots_is_one_line(project: Project) -> None:
     project.environment_extra = {"DST_GPU_SLOTS": "many", "DST_DEVICE": "cuda"}
-    path = project.path("dst_repro/lease.py")
+    path = project.path("dst_repro/machine/lease.py")
     path.write_text(
         path.read_text().replace("def _torch_has_cuda() -> bool:\n", "def _torch_has_cuda():\n    return 1\n")
     )
