@@ -25,8 +25,10 @@ class MachineError(UserError):
 
 
 def of_the_machine(error: BaseException) -> bool:
-    """Whether an exception tells of the machine and not of what the run computes."""
-    return isinstance(error, KINDS) or (isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS))
+    """Whether an exception, or what caused it, tells of the machine and not of what the run computes."""
+    if isinstance(error, KINDS) or (isinstance(error, RuntimeError) and any(sign in str(error) for sign in SIGNS)):
+        return True
+    return error.__cause__ is not None and of_the_machine(error.__cause__)
 
 
 def machine_error(run_id: str, error: BaseException) -> MachineError:

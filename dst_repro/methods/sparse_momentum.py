@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Context
 from dst_repro.methods.drop_and_grow import DropAndGrowParams, Momentum, Period, Rate, TrainingShare
 from dst_repro.methods.sparse_learning import LibraryMomentum
@@ -20,6 +21,8 @@ from dst_repro.sparsity.redistribution import Redistribution
 from dst_repro.sparsity.schedule import DECAYS
 
 NEARLY_FULL = 0.2  # sparsity below which a layer with more than its share of the momentum is spared
+MOST = 0.99
+"""Density up to which the released numbers can end near what is asked for."""
 STRAY = 2.2  # weights a layer by which the released numbers may miss, see `SparseMomentum.wanted`
 
 
@@ -56,6 +59,9 @@ class SparseMomentum(LibraryMomentum):
 
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
+        if self.released and context.density > MOST:
+            message = f"as released, growth is bounded by 99 % of a layer's room: at most {MOST}, not {context.density}"
+            raise ConfigError(message, "density")
         self._shares: dict[str, float] = {}
         self._adjustment = 0.0
         self._residuals: list[float] = []
@@ -83,6 +89,8 @@ class SparseMomentum(LibraryMomentum):
     def regrowth(self, dropped: dict[str, Tensor], free: dict[str, Tensor], step: int) -> dict[str, int]:
         if not self.released or self.params.redistribution == "none":
             return super().regrowth(dropped, free, step)
+        if not any(self._shares.values()):  # where that code divides by zero
+            raise FloatingPointError(f"no layer has a share of what is grown: all momenta are zero (step {step})")
         total = sum(int(mask.sum()) for mask in dropped.values()) + self._adjustment
         room = {name: int(mask.sum()) for name, mask in free.items()}
         numbers = released_regrowth(total, self._shares, room)

@@ -9,11 +9,11 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from dst_repro.errors import UserError
+from dst_repro.errors import ConfigError, UserError
 from dst_repro.files import write_json
 from dst_repro.plan.config import RunConfig, first_finding
 
@@ -21,6 +21,7 @@ SCHEMA = 1
 """Raised when a reader of old records has to know the difference."""
 
 Status = Literal["finished", "diverged", "failed"]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
@@ -50,9 +51,9 @@ class Metrics(_Part):
     """One epoch of a run. Accuracies and density are shares in [0, 1]."""
 
     epoch: int
-    density: float
-    test_accuracy: float
-    validation_accuracy: float | None
+    density: Share
+    test_accuracy: Share
+    validation_accuracy: Share | None
     train_loss: float
     test_loss: float
 
@@ -98,8 +99,14 @@ class Record(_Part):
     def _whole(self) -> Record:
         if (self.status == "finished") != (self.metrics is not None):
             raise ValueError("a finished run has metrics, and no other")
-        if any(layer.kept > layer.numel or layer.numel != math.prod(layer.shape) for layer in self.layers):
+        if any(not 0 <= layer.kept <= layer.numel == math.prod(layer.shape) for layer in self.layers):
             raise ValueError("a layer keeps at most the weights of its shape")
+        if (self.status == "finished") != (self.reason is None):
+            raise ValueError("a run that is not finished says why")
+        if self.metrics is not None and self.layers:
+            kept, numel = sum(layer.kept for layer in self.layers), sum(layer.numel for layer in self.layers)
+            if self.metrics.last.density != kept / numel:
+                raise ValueError("the last density is that of the layers")
         return self
 
     @property
@@ -159,7 +166,7 @@ def read(results: Path, run_id: str) -> Record | None:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a record ({error}); {REMEDY}") from None
     found = _checked(content, path)
     if found.id != run_id:
@@ -196,13 +203,24 @@ def accept(results: Path, run_id: str) -> None:
 
     Raises `UserError` where it is no record of this run.
     """
+    import pyarrow.parquet as pq  # nothing else here reads one
+
     path = folder(results, run_id) / "record.json"
     try:
         found = _checked(json.loads(path.read_bytes()), path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a record ({error}); {REMEDY}") from None
-    if found.id != run_id or RunConfig.parse(found.config).id != run_id:
+    try:
+        run = found.run
+    except ConfigError as error:
+        raise error.within(str(path), "config") from None
+    if found.id != run_id or (run.id, run.cell) != (found.id, found.cell):
         raise RecordError(f"{path}: is the record of another run than its folder's; {REMEDY}")
+    history = path.with_name("history.parquet")
+    try:
+        pq.read_table(history)
+    except (OSError, ValueError) as error:  # pyarrow's errors are of the latter kind
+        raise RecordError(f"{history}: not a history ({' '.join(str(error).split())}); {REMEDY}") from None
     write(found, results)
 
 
@@ -211,7 +229,7 @@ def fingerprint_of(results: Path, run_id: str) -> str | None:
     try:
         found = json.loads((folder(results, run_id) / "record.json").read_bytes())["fingerprint"]
         return str(found)
-    except (OSError, ValueError, LookupError, TypeError):
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return None
 
 

@@ -104,6 +104,7 @@ class Checkpoint:
         aside = self.path.with_name(f"{self.path.name}.unusable")
         if aside.is_dir():
             shutil.rmtree(aside)
+        aside.unlink(missing_ok=True)
         self.path.replace(aside)
         self._say(f"starts anew, as its checkpoint can't be used: {why}; set aside as {aside.name}")
 

@@ -18,7 +18,7 @@ from dst_repro.sparsity.masks import sha256
 from dst_repro.training.digest import digest
 from dst_repro.training.divergence import Diverged
 from dst_repro.training.loop import Trainer
-from dst_repro.training.run import Policy, train
+from dst_repro.training.run import Policy, check_places, train
 from dst_repro.training.state import Moment, State, StateError, begin, read_state, state_path, write_state
 
 WORDS = {"status": "status", "mask_sha256": "mask", "metrics": "accuracy or loss"}
@@ -36,6 +36,7 @@ def provide_states(run: RunConfig, results: Path, policy: Policy = "keep") -> No
             with lock(results, state_path(results, parent.id, moment).stem):
                 why = _usable(parent, moment, results, policy)
                 if why is not None:
+                    check_places(results, parent.id)
                     if state_path(results, parent.id, moment).exists():
                         print(f"{why}: made again", file=sys.stderr, flush=True)
                     _provide(parent, moment, results)

@@ -26,7 +26,7 @@ from dst_repro.training.history import History
 from dst_repro.training.loop import Trainer
 from dst_repro.training.outcome import outcome
 from dst_repro.training.progress import Progress
-from dst_repro.training.state import ParentEnded, begin, write_state
+from dst_repro.training.state import ParentEnded, begin, state_path, write_state
 
 Policy = Literal["keep", "retrain"]
 
@@ -50,6 +50,7 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
     """
     started = time.monotonic()
     try:
+        check_places(results, run.id)
         clear_leftovers(results, run.id)
         return _train(run, results, keep_state, states or results, started)
     except Exception as error:
@@ -80,6 +81,8 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
     except UserError:
         raise
     except (Diverged, FloatingPointError) as error:  # the latter of scores before the first step
+        if of_the_machine(error):  # which may strike a network whose numbers are not finite, too
+            raise
         status, reason = "diverged", str(error)
     except ParentEnded as error:
         status, reason = ("diverged" if error.status == "diverged" else "failed"), str(error)
@@ -110,6 +113,17 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
     record.write(written, results)
     checkpoint.remove()
     return record.read(results, run.id) or written
+
+
+def check_places(results: Path, run_id: str) -> None:
+    """Raises `UserError` before anything is trained if what comes of it could not be written."""
+    folder = record.folder(results, run_id)
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file, where the run's folder should be; remove it")
+    files = [folder / name for name in ("record.json", "history.parquet", "runtime.json")]
+    for path in (*files, state_path(results, run_id)):
+        if path.is_dir():
+            raise UserError(f"{path}: is a folder, where a file of the run should be; remove it")
 
 
 def clear_leftovers(results: Path, run_id: str) -> None:

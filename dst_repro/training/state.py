@@ -91,7 +91,7 @@ def read_state(results: Path, run: RunConfig, moment: Moment = None) -> State:
             about = json.loads(file.metadata()["about"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         status, source = str(about["status"]), str(about["source"])
-    except (SafetensorError, OSError, ValueError, LookupError, TypeError):
+    except (SafetensorError, OSError, ValueError, LookupError, TypeError, RecursionError):
         raise StateError(f"{path} can't be read") from None
     if (about.get("run"), about.get("moment")) != (run.id, moment or {}):
         raise StateError(f"{path} is of another run or moment")
@@ -99,7 +99,10 @@ def read_state(results: Path, run: RunConfig, moment: Moment = None) -> State:
         raise StateError(f"{path} is not what was written")
     network = {name: tensor for name, tensor in tensors.items() if not name.startswith(MASK)}
     packed = {name.removeprefix(MASK): tensor for name, tensor in tensors.items() if name.startswith(MASK)}
-    masks = {name: _unpacked(bits, network[f"{name}.weight"].shape) for name, bits in packed.items()}
+    try:
+        masks = {name: _unpacked(bits, network[f"{name}.weight"].shape) for name, bits in packed.items()}
+    except (LookupError, TypeError, ValueError, RuntimeError):
+        raise StateError(f"{path} has masks that fit no weights") from None
     return State(status, source, Given(network, masks))
 
 

@@ -269,3 +269,17 @@ def test_an_optimiser_without_momentum_is_refused(trainer: TrainerFactory) -> No
 def test_growth_by_a_momentum_that_is_always_zero_is_refused(trainer: TrainerFactory) -> None:
     with pytest.raises(ConfigError, match=r"method_params.momentum: growth by momentum needs `momentum: dense`"):
         trainer("rigl", density=0.1, method_params={"grow": "momentum"})
+
+
+def test_released_without_any_momentum_has_no_shares_to_grow_by(build: MethodFactory) -> None:
+    """The authors' code divides by their sum."""
+    made = build(nn.Linear(4, 4), "sparse-momentum", steps=100, epochs=5, density=0.5, fidelity="released")
+    made._shares = {"0": 0.0}
+    masks = {"0": torch.ones(4, 4, dtype=torch.bool)}
+    with pytest.raises(FloatingPointError, match="all momenta are zero"):
+        made.regrowth(masks, masks, 20)
+
+
+def test_released_can_not_keep_a_network_nearly_dense(build: MethodFactory) -> None:
+    with pytest.raises(ConfigError, match=r"^density: as released, growth is bounded by 99 %"):
+        build(nn.Linear(4, 4), "sparse-momentum", steps=100, epochs=5, density=0.995, fidelity="released")

@@ -147,11 +147,36 @@ def test_a_record_without_its_history_is_as_good_as_none(
         {"status": "failed"},
         {"layers": (LayerCount(name="fc1", shape=(2, 5), numel=10, kept=11),)},
         {"layers": (LayerCount(name="fc1", shape=(2, 5), numel=11, kept=1),)},
+        {"layers": (LayerCount(name="fc1", shape=(2, 5), numel=10, kept=-1),)},
+        {"layers": (LayerCount(name="fc1", shape=(2, 5), numel=10, kept=2),)},  # the last density is 0.1
+        {"reason": "none"},
+        {"status": "diverged", "metrics": None},
     ],
 )
 def test_what_no_run_can_say_is_refused(tiny: RunFactory, fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         record(tiny, **fields)
+
+
+def test_accuracies_are_shares() -> None:
+    with pytest.raises(ValidationError, match="less than or equal to 1"):
+        Metrics(**EPOCH | {"test_accuracy": 7.5})
+
+
+def test_what_is_no_history_is_not_accepted(tiny: RunFactory, results: Path) -> None:
+    path = stored(record(tiny), results)
+    path.with_name("history.parquet").write_bytes(b"garbage")
+    with pytest.raises(RecordError, match=r"history\.parquet: not a history"):
+        accept(results, record(tiny).id)
+
+
+def test_a_record_nested_without_end_is_one_line(results: Path) -> None:
+    path = folder(results, "x") / "record.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("[" * 200_000)
+    for act in (read, accept):
+        with pytest.raises(UserError, match="not a record"):
+            act(results, "x")
 
 
 def test_absent_record_is_none(results: Path) -> None:

@@ -179,6 +179,15 @@ def damage(path: Path, how: str) -> None:
             path.mkdir()
 
 
+def test_a_folder_in_the_place_of_a_network_is_told_before_anything_is_trained(tiny: RunFactory, results: Path) -> None:
+    last = chain(tiny)
+    parent = last.parents["weights_from"]
+    state_path(results, parent.id).mkdir(parents=True)
+    with pytest.raises(UserError, match="is a folder, where a file of the run should be; remove it"):
+        provide_states(last, results)
+    assert record.read(results, parent.id) is None
+
+
 @pytest.mark.parametrize("how", ["empty", "truncated", "garbage", "one bit"])
 def test_a_damaged_network_is_made_again(tiny: RunFactory, results: Path, how: str) -> None:
     last = chain(tiny)

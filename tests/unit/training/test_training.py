@@ -16,6 +16,8 @@ import torch
 
 from dst_repro.data.base import Data, load
 from dst_repro.errors import UserError
+from dst_repro.machine.faults import MachineError
+from dst_repro.methods.set import SET
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
 from dst_repro.training.checkpoint import Checkpoint
@@ -239,3 +241,37 @@ def test_a_checkpoint_that_can_not_be_written_leaves_the_last_one_and_no_record(
     assert (results / ".checkpoints" / f"{run.id}.pt").is_file()
     assert train(run, results) == whole
     assert record.runtime(results, run.id)["resumed_at_epoch"] == 2
+
+
+@pytest.mark.parametrize("place", ["history.parquet", "record.json", "."])
+def test_what_can_not_be_written_is_told_before_anything_is_trained(
+    tiny: RunFactory, results: Path, place: str
+) -> None:
+    run = tiny()
+    folder = record.folder(results, run.id)
+    if place == ".":
+        folder.parent.mkdir(parents=True)
+        folder.touch()
+    else:
+        (folder / place).mkdir(parents=True)
+    with pytest.raises(UserError, match="remove it"):
+        train(run, results)
+    assert not (results / ".checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    "fault", [OSError(28, "No space left on device"), MemoryError(), RuntimeError("CUDA error: x")]
+)
+def test_a_fault_of_the_machine_is_one_whatever_the_numbers_are(
+    tiny: RunFactory, results: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """In a step in which a gradient is not finite, too."""
+
+    def strike(self: SET, step: int) -> bool:
+        self.gradient("fc1")[0, 0] = math.nan
+        raise fault
+
+    monkeypatch.setattr(SET, "after_backward", strike)
+    with pytest.raises(MachineError, match="it has no record, and goes on from its last checkpoint"):
+        train(tiny("set", density=0.1), results)
+    assert record.read(results, tiny("set", density=0.1).id) is None
