@@ -13,6 +13,7 @@ from dst_repro.errors import ConfigError
 from dst_repro.plan.catalogue import catalogue, check_params
 from dst_repro.plan.config import RunConfig
 from dst_repro.registry import ALL
+from tests.conftest import RunFactory
 
 PLAIN = {"dataset": "digits", "model": "lenet-300-100", "method": "dense", "learning_rate": 0.1, "epochs": 2, "seed": 0}
 
@@ -281,3 +282,43 @@ def test_missing_key_is_named(key: str) -> None:
     with pytest.raises(ConfigError) as caught:
         RunConfig.parse({k: v for k, v in PLAIN.items() if k != key})
     assert str(caught.value) == f"{key}: this key is missing"
+
+
+def test_the_defaults_of_a_run_never_change(tiny: RunFactory) -> None:
+    """An id says only what differs from them, and a fingerprint nothing of them."""
+    dense = tiny().full()
+    own = ("dataset_params", "model", "model_params", "learning_rate")
+    assert {key: dense[key] for key in dense if key not in own} == {
+        "dataset": "digits",
+        "validation": 0.0,
+        "augmentation": "none",
+        "method": "dense",
+        "method_params": {},
+        "density": None,
+        "fidelity": "paper",
+        "optimizer": "sgd",
+        "optimizer_params": {"momentum": 0.9, "nesterov": False},
+        "weight_decay": 0.0,
+        "schedule": "constant",
+        "schedule_params": {},
+        "epochs": 2,
+        "batch_size": 64,
+        "precision": "float32",
+        "compile": "auto",
+        "threads": 1,
+        "initialisation": "original",
+        "weights_from": None,
+        "weights_at": None,
+        "begin_at": None,
+        "mask_from": None,
+        "step_history": 0,
+        "seed": 0,
+    }
+    assert tiny(optimizer="adam").full()["optimizer_params"] == {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    schedules = {
+        "step": ({"step_size": 3}, {"step_size": 3, "gamma": 0.1, "unit": "epoch"}),
+        "multi-step": ({"milestones": [1]}, {"milestones": [1], "gamma": 0.1, "unit": "epoch"}),
+        "cosine": ({}, {"final": 0.0}),
+    }
+    for schedule, (given, full) in schedules.items():
+        assert tiny(schedule=schedule, schedule_params=given).full()["schedule_params"] == full
