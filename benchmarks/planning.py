@@ -70,7 +70,7 @@ def copy_records(suite: Suite, found: Path, template: record.Record, results: Pa
         folder = record.folder(results, run.id)
         folder.mkdir(parents=True)
         values |= {"id": run.id, "cell": run.cell, "config": values["config"] | {"seed": run.seed}}
-        (folder / "record.json").write_text(json.dumps(values))
+        (folder / "record.json").write_text(json.dumps(values | {"sha256": record.seal(values)}))
         for name in ("history.parquet", "runtime.json"):
             shutil.copyfile(found / name, folder / name)
 
