@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from dst_repro.cli import commands
 from dst_repro.ending import CODES, KEPT, Ended, raising_on_sigterm
-from dst_repro.errors import UserError, one_line, shown
+from dst_repro.errors import LINE, UserError, one_line, shown
 
 Run = Callable[[argparse.Namespace], int]
 JOBS, EPOCHS = 256, 2**31
@@ -25,7 +25,7 @@ class _Parser(argparse.ArgumentParser):
     """What is wrong with the arguments in one line, as of everything else that is wrong."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{one_line(f'{self.prog}: {message}')}; see `{self.prog} --help`\n")
+        self.exit(2, f"{one_line(f'{self.prog}: {message}', LINE - 50)}; see `{self.prog} --help`\n")
 
 
 def _count(most: int) -> Callable[[str], int]:

@@ -50,12 +50,14 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert said.out == ""
     assert len(said.err.splitlines()) == 1, said.err
     assert said.err.startswith("dst_repro")
+    assert len(said.err) < 1100
     return said.err.removesuffix("\n")
 
 
 WRONG = [
     ([], "dst_repro: the following arguments are required: COMMAND; see `dst_repro --help`"),
     (["trian"], "dst_repro: argument COMMAND: invalid choice: 'trian'"),
+    (["x" * 10_000], "dst_repro: argument COMMAND: invalid choice: 'xxx"),
     (["train"], "dst_repro train: the following arguments are required: run; see `dst_repro train --help`"),
     (["train", "{"], "dst_repro: not valid JSON: "),
     (["train", "{}"], "dst_repro: dataset: this key is missing"),
