@@ -67,7 +67,7 @@ def tiny_imagenet(_: Params) -> Source:
 def _validation(folder: Path, classes: Sequence[str]) -> list[tuple[Path, int]]:
     """(image, number of its class), from lines of `name, class, box` that tabulators divide."""
     numbers, found = {name: n for n, name in enumerate(classes)}, []
-    for n, line in enumerate((folder / "val_annotations.txt").read_text().splitlines(), start=1):
+    for n, line in enumerate((folder / "val_annotations.txt").read_text(encoding="utf-8").splitlines(), start=1):
         name, _, rest = line.partition("\t")
         number = numbers.get(rest.partition("\t")[0])
         if number is None:

@@ -54,7 +54,7 @@ def _imports(module: str) -> frozenset[str]:
     if path is None:
         return frozenset()
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -115,7 +115,7 @@ def essence(source: str) -> str:
 @functools.cache
 def _module_hash(module: str) -> str:
     path = _path(module)
-    return hashlib.sha256(essence(path.read_text()).encode()).hexdigest() if path else ""
+    return hashlib.sha256(essence(path.read_text(encoding="utf-8")).encode()).hexdigest() if path else ""
 
 
 @functools.cache
