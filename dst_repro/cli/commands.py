@@ -69,6 +69,7 @@ def train(args: argparse.Namespace) -> int:
         from dst_repro.plan.config import RunConfig
         from dst_repro.records import record
         from dst_repro.training.parents import lock, provide_states
+        from dst_repro.training.progress import noted
         from dst_repro.training.run import needed, train_missing
 
     results = Path(args.results)
@@ -76,12 +77,13 @@ def train(args: argparse.Namespace) -> int:
     missing = [run for run in runs if args.again or needed(run, results, args.on_source_change)]
     if missing:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
-    for run in missing:
-        provide_states(run, results, args.on_source_change)
-        with lock(results, run.id):  # two calls in one folder: the second waits, and finds the record
-            if args.again:
-                record.forget(results, run.id)
-            train_missing([run], results, args.on_source_change, args.keep_state)
+    with noted(results):
+        for run in missing:
+            provide_states(run, results, args.on_source_change)
+            with lock(results, run.id):  # two calls in one folder: the second waits, and finds the record
+                if args.again:
+                    record.forget(results, run.id)
+                train_missing([run], results, args.on_source_change, args.keep_state)
     return 0
 
 
@@ -195,15 +197,21 @@ def explain(args: argparse.Namespace) -> int:
 
 
 def status(args: argparse.Namespace) -> int:
-    from dst_repro.cli import listing
+    from dst_repro.cli import standing
 
     suite = _suite(args)
     if args.retry:
-        for run in listing.retry(suite):
+        for run in standing.retry(suite):
             print(f"{run}  removed")
-    lines, counts = listing.status(suite)
-    print("\n".join(lines))
-    return 1 if args.strict and (counts["failed"] or counts["missing"]) else 0
+    found = standing.standings(suite)
+    if args.tidy:
+        from dst_repro.cli.tidying import tidy
+
+        for line in tidy(suite, found):
+            print(line)
+    for line in standing.lines(suite, found, args.all):
+        print(line)
+    return 1 if args.strict and standing.left_undone(found) else 0
 
 
 def confirm(args: argparse.Namespace) -> int:

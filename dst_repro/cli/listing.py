@@ -1,15 +1,14 @@
-"""What there is and where it stands, as text: plug-ins, suites, runs."""
+"""What there is, as text: plug-ins, suites, one run."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from dst_repro.cli.standing import standing
 from dst_repro.plan.catalogue import catalogue
 from dst_repro.plan.config import RunConfig
-from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.plan.grid import Suite
 from dst_repro.records import record
 from dst_repro.records.record import Record
@@ -37,43 +36,11 @@ def contents(suite: Suite) -> Iterator[str]:
         yield f"  {item.kind:<7}{key:<36}{item.title}"
 
 
-def _standing(run: RunConfig, found: Record | None) -> str:
-    if found is None:
-        return "missing"
-    return found.status + (" (stale)" if found.fingerprint != fingerprint(run) else "")
-
-
-def status(suite: Suite) -> tuple[list[str], Counter[str]]:
-    """(lines, how many runs have each status). Finished runs of today's source are counted, the others named."""
-    results = Path(suite.file.results_dir)
-    lines, counts = [], Counter[str]()
-    for run in suite.runs.values():
-        found = record.read(results, run.id)
-        counts[found.status if found else "missing"] += 1
-        standing = _standing(run, found)
-        if standing != "finished":
-            commit = record.runtime(results, run.id).get("commit")
-            trained = f", trained at commit {commit}" if "stale" in standing and commit else ""
-            reason = f": {found.reason}" if found and found.reason else ""
-            lines.append(f"{run.id}  {standing}{trained}{reason}")
-    total = ", ".join(f"{n} {name}" for name, n in sorted(counts.items()))
-    return [*lines, f"{suite.file.suite}: {total}"], counts
-
-
-def retry(suite: Suite) -> list[str]:
-    """Remove the records of failed runs, so that the next call trains them again; return their ids."""
-    results = Path(suite.file.results_dir)
-    failed = [run for run in suite.runs if (found := record.read(results, run)) and found.status == "failed"]
-    for run in failed:
-        record.forget(results, run)
-    return failed
-
-
 def explain(suite: Suite, run: RunConfig) -> Iterator[str]:
     """One run: where it is used, every setting, what came of it, and its files."""
     results = Path(suite.file.results_dir)
     found = record.read(results, run.id)
-    yield f"{run.id}: {_standing(run, found)}"
+    yield f"{run.id}: {standing(run, results).words}"
     members = suite.experiments_of[run.id]
     yield f"experiments: {', '.join(members)}"
     items = [key for key, item in suite.items.items() if not set(members).isdisjoint(item.experiments)]

@@ -95,9 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--results", help="folder of the records, if it is not the suite's")
     sub = command("explain", commands.explain, "one run: its settings, its outcome, where it is used")
     sub.add_argument("run", help="id of a run of the suite")
-    sub = command("status", commands.status, "which runs of the suite are missing, failed, diverged or stale")
-    sub.add_argument("--strict", action="store_true", help="leave with 1 if a run failed or is missing")
+    sub = command("status", commands.status, "which runs of the suite are running, missing, failed, diverged or stale")
+    sub.add_argument("--all", action="store_true", help="a line for each run")
+    sub.add_argument("--strict", action="store_true", help="leave with 1 if a run failed or has no record")
     sub.add_argument("--retry", action="store_true", help="remove the records of failed runs")
+    sub.add_argument("--tidy", action="store_true", help="remove networks and halves of files that no run needs")
     sub = command(
         "confirm", commands.confirm, "train stale runs again: if they come out equal to the bit, they are stale no more"
     )

@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
+from dst_repro.errors import UserError
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.grid import Suite
 from dst_repro.plan.sizes import images
@@ -62,12 +63,29 @@ def _key(run: RunConfig, kind: str, any_method: bool = False) -> tuple[str, ...]
 
 def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], float]]:
     """Keys of a finished run that was not interrupted, with its seconds a training image."""
-    found, runtime = record.read(results, run_id), record.runtime(results, run_id)
-    if found is None or found.status != "finished" or runtime.get("resumed_at_epoch"):
+    found, runtime = _readable(results, run_id), record.runtime(results, run_id)
+    seconds = runtime.get("wall_seconds")
+    if found is None or found.status != "finished" or runtime.get("resumed_at_epoch") or not _positive(seconds):
         return
-    kind = "cpu" if runtime["device"] == "cpu" else "gpu"
+    kind = "cpu" if runtime.get("device") == "cpu" else "gpu"
+    try:
+        run = found.run
+    except UserError:  # of settings that there are no more
+        return
     for any_method in (False, True):
-        yield _key(found.run, kind, any_method), runtime["wall_seconds"] / work(found.run)
+        yield _key(run, kind, any_method), seconds / work(run)
+
+
+def _positive(seconds: object) -> TypeGuard[float]:
+    return isinstance(seconds, int | float) and 0 < seconds < math.inf
+
+
+def _readable(results: Path, run_id: str) -> record.Record | None:
+    """The record of a run; None where there is none, or none that can be read: an estimate goes without."""
+    try:
+        return record.read(results, run_id, lambda line: None)
+    except UserError:
+        return None
 
 
 def work(run: RunConfig) -> float:
@@ -118,7 +136,7 @@ def table(suite: Suite) -> Iterator[str]:
     """What each item of a suite, and all of them, still has to train, as text."""
     results = Path(suite.file.results_dir)
     costs = Costs(results)
-    missing = {run.id for run in suite.runs.values() if record.read(results, run.id) is None}
+    missing = {run.id for run in suite.runs.values() if _readable(results, run.id) is None}
     yield "  {:<36}{:>6}{:>9}{:>12}{:>10}{:>11}{:>10}".format(
         "to train", "runs", "missing", "core-hours", "measured", "GPU hours", "measured"
     )

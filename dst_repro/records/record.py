@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -155,28 +155,36 @@ class RecordError(UserError):
     """A record that is not as it was written."""
 
 
-def read(results: Path, run_id: str) -> Record | None:
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def read(results: Path, run_id: str, say: Callable[[str], object] = _tell) -> Record | None:
     """The record of a run, or None, also where its history is missing or damaged: then there is no whole run.
 
-    Raises `UserError`, which names the file, for what is no record, `RecordError` for one that was changed by hand or
-    belongs elsewhere.
+    `say` gets a line for the latter. Raises `UserError`, which names the file, for what is no record, `RecordError` for
+    one that was changed by hand or belongs elsewhere.
     """
     path = folder(results, run_id) / "record.json"
     try:
         content = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a record ({error}); {REMEDY}") from None
+    except (IsADirectoryError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a record ({getattr(error, 'strerror', None) or error}); {REMEDY}") from None
     found = _checked(content, path)
     if found.id != run_id:
         raise RecordError(f"{path}: is the record of another run than its folder's; {REMEDY}")
     if found.sha256 != seal(content):
         what = "has no seal" if found.sha256 is None else "was changed since it was written"
         raise RecordError(f"{path}: {what}; {ACCEPT}")
-    return found if _has_history(found, path.with_name("history.parquet")) else None
+    if _has_history(found, path.with_name("history.parquet")):
+        return found
+    say(f"{found.id}: {NO_HISTORY}; it is trained again")
+    return None
 
 
+NO_HISTORY = "its history is missing or damaged"
 REMEDY = "remove its folder, and the run is trained again"
 ACCEPT = f"`python -m dst_repro accept RUN` takes it as it is, or {REMEDY}"
 
@@ -190,12 +198,9 @@ def _checked(content: Any, path: Path) -> Record:
 
 def _has_history(found: Record, path: Path) -> bool:
     try:
-        same = hashlib.sha256(path.read_bytes()).hexdigest() == found.history_sha256
+        return hashlib.sha256(path.read_bytes()).hexdigest() == found.history_sha256
     except OSError:
-        same = False
-    if not same:
-        print(f"{found.id}: its history is missing or damaged; it is trained again", file=sys.stderr, flush=True)
-    return same
+        return False
 
 
 def accept(results: Path, run_id: str) -> None:
@@ -236,7 +241,7 @@ def fingerprint_of(results: Path, run_id: str) -> str | None:
 def runtime(results: Path, run_id: str) -> dict[str, Any]:
     """What `runtime.json` of a run says; empty where there is none."""
     try:
-        loaded: dict[str, Any] = json.loads((folder(results, run_id) / "runtime.json").read_bytes())
-        return loaded
-    except (OSError, ValueError):
+        loaded = json.loads((folder(results, run_id) / "runtime.json").read_bytes())
+    except (OSError, ValueError, RecursionError):
         return {}
+    return loaded if isinstance(loaded, dict) else {}

@@ -87,6 +87,20 @@ def test_records_of_like_runs_are_believed(tmp_path: Path) -> None:
     assert cost.Costs(tmp_path).hours([run(method="static", density=0.2)]).cpu * 3600 == pytest.approx(4.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("record.json", b"\0" * 9), ("record.json", b"{}"), ("history.parquet", b""), ("runtime.json", b"[]"),
+     ("runtime.json", b'{"device": "cpu", "wall_seconds": "long"}'), ("runtime.json", b'{"wall_seconds": NaN}')],
+)  # fmt: skip
+def test_damaged_files_of_a_run_are_left_out(tmp_path: Path, name: str, content: bytes) -> None:
+    for seed, seconds in enumerate((1.0, 3.0)):
+        train(run(seed=seed), tmp_path)
+        path = folder(tmp_path, run(seed=seed).id) / "runtime.json"
+        write_json(path, json.loads(path.read_text()) | {"wall_seconds": seconds})
+    (folder(tmp_path, run(seed=1).id) / name).write_bytes(content)
+    assert cost.Costs(tmp_path).hours([run(seed=9)]).cpu * 3600 == pytest.approx(1.0)
+
+
 def test_the_table_counts_shared_runs_once(tmp_path: Path) -> None:
     config = tmp_path / "config"
     (config / "experiments").mkdir(parents=True)
