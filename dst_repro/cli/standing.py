@@ -66,20 +66,18 @@ def held(results: Path, name: str) -> bool:
 
 def standing(run: RunConfig, results: Path) -> Standing:
     """Where a run stands; never raises for what lies in its folder."""
-    told: list[str] = []
     try:
-        found = record.read(results, run.id, told.append)
+        found = record.read(results, run.id, record.refuse)
     except UserError as error:
         if held(results, run.id):
             return _running(run, results)
-        return Standing(run, "broken", str(error).removeprefix(f"{record.folder(results, run.id)}/record.json: "))
+        said = str(error).removeprefix(f"{record.folder(results, run.id)}/record.json: ")
+        return Standing(run, "broken", said.removeprefix(f"{run.id}: "))
     busy = held(results, run.id)
     if found is not None:
         return _recorded(run, found, results, busy)
     if busy:
         return _running(run, results)
-    if told:
-        return Standing(run, "missing", record.NO_HISTORY)
     cut_off = (results / ".checkpoints" / f"{run.id}.pt").is_file()
     return Standing(run, "missing", "cut off, goes on from its checkpoint" if cut_off else "not trained")
 

@@ -113,7 +113,7 @@ def _metrics(name: str, metrics: Metrics | None) -> dict[str, Any]:
 
 def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
     experiments = suite.experiments_of[run.id]
-    found = record.read(results, run.id)
+    found = record.read(results, run.id, record.refuse)  # Snakemake trains what is missing, not what is damaged
     runtime = record.runtime(results, run.id)
     layers = found.layers if found else ()
     reduced = [r for slug in experiments if (r := suite.experiments[slug].reduced)]
@@ -154,7 +154,10 @@ def _histories(ids: list[str], results: Path) -> Iterator[pyarrow.Table]:
 
 
 def aggregate(suite: Suite, results: Path) -> Frames:
-    """The frames of a suite, checked against their schema. Raises `UserError` naming the column that breaks it."""
+    """The frames of a suite, checked against their schema.
+
+    Raises `UserError`, which names the column that breaks it, or the record or history that is damaged.
+    """
     runs = pd.DataFrame([_row(run, suite, results) for run in suite.runs.values()])
     for column in RUNS.columns:  # a column of nothing but None has no type of its own
         if runs[column].isna().all():

@@ -156,14 +156,19 @@ class RecordError(UserError):
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    print(f"{line}; it is trained again", file=sys.stderr, flush=True)
+
+
+def refuse(line: str) -> None:
+    """For those who read a record and train nothing. Raises `RecordError` with what to do."""
+    raise RecordError(f"{line}; {REMEDY}")
 
 
 def read(results: Path, run_id: str, say: Callable[[str], object] = _tell) -> Record | None:
     """The record of a run, or None, also where its history is missing or damaged: then there is no whole run.
 
-    `say` gets a line for the latter. Raises `UserError`, which names the file, for what is no record, `RecordError` for
-    one that was changed by hand or belongs elsewhere.
+    `say` gets what is said of the latter. Raises `UserError`, which names the file, for what is no record, and
+    `RecordError` for one that was changed by hand or belongs elsewhere.
     """
     path = folder(results, run_id) / "record.json"
     try:
@@ -180,11 +185,10 @@ def read(results: Path, run_id: str, say: Callable[[str], object] = _tell) -> Re
         raise RecordError(f"{path}: {what}; {ACCEPT}")
     if _has_history(found, path.with_name("history.parquet")):
         return found
-    say(f"{found.id}: {NO_HISTORY}; it is trained again")
+    say(f"{found.id}: its history is missing or damaged")
     return None
 
 
-NO_HISTORY = "its history is missing or damaged"
 REMEDY = "remove its folder, and the run is trained again"
 ACCEPT = f"`python -m dst_repro accept RUN` takes it as it is, or {REMEDY}"
 

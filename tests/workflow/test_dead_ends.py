@@ -23,6 +23,45 @@ def test_a_run_that_was_removed_is_trained_again(finished: Project, target: list
     assert "Nothing to be done" in finished.snakemake(*target)
 
 
+@pytest.mark.parametrize("name", ["record.json", "history.parquet"])
+def test_a_damaged_file_of_a_run_is_told_and_mended_as_that_says(finished: Project, name: str) -> None:
+    """No table calls the run missing, and none is drawn with what is left of it."""
+    before = finished.records()
+    run = sorted(before)[0]
+    path = finished.path("results/runs") / run / name
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    for _ in range(2):
+        said = finished.snakemake(ok=False)
+        (line,) = {line for line in said.splitlines() if line.startswith("dst_repro: ")}
+        assert run in line
+        assert line.endswith("remove its folder, and the run is trained again")
+        assert "missing" not in finished.path("results/tiny/tiny-accuracy.md").read_text()
+    shutil.rmtree(path.parent)
+    finished.snakemake()
+    after = finished.records()
+    assert {r: record for r, (_, record) in after.items()} == {r: record for r, (_, record) in before.items()}
+    assert {r for r in after if after[r][0] != before[r][0]} == {run}
+
+
+@pytest.mark.parametrize(
+    ("name", "rules"),
+    [("results/tiny/runs.parquet", {"aggregate"}), ("results/tiny/tiny-accuracy.tex", {"table"}),
+     ("figures/tiny/tiny-epochs.pdf", {"figure"}), ("results/tiny/comparison.csv", {"compare"}),
+     ("results/tiny/report.html", {"report"})],
+)  # fmt: skip
+def test_any_file_that_was_removed_is_made_again(finished: Project, name: str, rules: set[str]) -> None:
+    before = finished.path(name).read_bytes()
+    finished.path(name).unlink()
+    planned = set(finished.planned())
+    assert rules <= planned
+    assert not {"train", "data"} & planned
+    finished.snakemake()
+    assert finished.path(name).read_bytes() == before
+    assert "Nothing to be done" in finished.snakemake()
+
+
 def test_all_runs_that_were_removed_are_trained_again(finished: Project) -> None:
     before = finished.records()
     shutil.rmtree(finished.path("results/runs"))

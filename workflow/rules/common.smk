@@ -5,6 +5,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from dst_repro.cli.drawing import paths
 from dst_repro.errors import UserError
 from dst_repro.plan.catalogue import look_up
 from dst_repro.plan.fingerprint import source_of
@@ -35,6 +36,12 @@ RESULTS = SUITE.file.results_dir
 SUITE_RESULTS = f"{RESULTS}/{SUITE.file.suite}"
 SUITE_FIGURES = f"{SUITE.file.figures_dir}/{SUITE.file.suite}"
 TABLES, FIGURES = SUITE.files("table"), SUITE.files("figure")  # file name -> item
+DRAWN = [
+    str(path)
+    for folder, items in ((SUITE_RESULTS, TABLES), (SUITE_FIGURES, FIGURES))
+    for name, item in items.items()
+    for path in paths(SUITE.items[item], Path(folder), name)
+]  # every file of every table and figure
 SUITE_TEXT = json.dumps(config, sort_keys=True)
 
 

@@ -100,10 +100,10 @@ def test_every_standing_has_a_line_and_its_reason(tmp_path: Path, capsys: pytest
     assert only_line(lines, failed.id) == "failed: ValueError: no room"
     commit = record.runtime(results, stale.id)["commit"]
     assert only_line(lines, stale.id) == f"finished (stale): trained at commit {commit}"
-    assert only_line(lines, no_history.id) == "missing: its history is missing or damaged"
+    assert only_line(lines, no_history.id) == f"broken: its history is missing or damaged; {record.REMEDY}"
     assert not any(line.startswith(finished.id) for line in lines)
-    assert lines[6] == "s: 2 broken, 1 diverged, 1 failed, 2 finished, 1 missing; 1 of them stale"
-    assert left_undone(standings(suite)) == 4  # broken, broken, failed, missing
+    assert lines[6] == "s: 3 broken, 1 diverged, 1 failed, 2 finished; 1 of them stale"
+    assert left_undone(standings(suite)) == 4  # broken and failed
     assert only_line(status(tmp_path, capsys, "--all")[1], finished.id) == "finished"
     assert status(tmp_path, capsys, "--strict")[0] == 1
 
