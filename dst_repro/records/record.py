@@ -197,7 +197,7 @@ def _checked(content: Any, path: Path) -> Record:
     try:
         return Record.model_validate(content)
     except ValidationError as error:
-        raise first_finding(error, Record).within(str(path)) from None
+        raise UserError(f"{first_finding(error, Record).within(str(path))}; {REMEDY}") from None
 
 
 def _has_history(found: Record, path: Path) -> bool:

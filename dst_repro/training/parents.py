@@ -36,7 +36,7 @@ def provide_states(run: RunConfig, results: Path, policy: Policy = "keep") -> No
             with lock(results, state_path(results, parent.id, moment).stem):
                 why = _usable(parent, moment, results, policy)
                 if why is not None:
-                    check_places(results, parent.id)
+                    check_places(results, parent.id, moment)
                     if state_path(results, parent.id, moment).exists():
                         print(f"{why}: made again", file=sys.stderr, flush=True)
                     _provide(parent, moment, results)

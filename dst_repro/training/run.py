@@ -26,7 +26,7 @@ from dst_repro.training.history import History
 from dst_repro.training.loop import Trainer
 from dst_repro.training.outcome import outcome
 from dst_repro.training.progress import Progress
-from dst_repro.training.state import ParentEnded, begin, state_path, write_state
+from dst_repro.training.state import Moment, ParentEnded, begin, state_path, write_state
 
 Policy = Literal["keep", "retrain"]
 
@@ -115,13 +115,16 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
     return record.read(results, run.id) or written
 
 
-def check_places(results: Path, run_id: str) -> None:
-    """Raises `UserError` before anything is trained if what comes of it could not be written."""
+def check_places(results: Path, run_id: str, moment: Moment = None) -> None:
+    """Raises `UserError` before anything is trained if what comes of it could not be written.
+
+    `moment`: of the network that is to be kept, by default the final one.
+    """
     folder = record.folder(results, run_id)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file, where the run's folder should be; remove it")
     files = [folder / name for name in ("record.json", "history.parquet", "runtime.json")]
-    for path in (*files, state_path(results, run_id)):
+    for path in (*files, state_path(results, run_id, moment)):
         if path.is_dir():
             raise UserError(f"{path}: is a folder, where a file of the run should be; remove it")
 

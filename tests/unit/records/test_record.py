@@ -207,6 +207,7 @@ def test_damaged_record_names_its_file(results: Path, text: str, message: str) -
         read(results, "x")
     assert str(caught.value).startswith(f"{path}: ")
     assert message in str(caught.value)
+    assert str(caught.value).endswith("; remove its folder, and the run is trained again")
     assert "\n" not in str(caught.value)
 
 

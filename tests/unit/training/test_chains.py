@@ -188,6 +188,15 @@ def test_a_folder_in_the_place_of_a_network_is_told_before_anything_is_trained(t
     assert record.read(results, parent.id) is None
 
 
+def test_a_folder_in_the_place_of_a_network_in_training_is_told_too(tiny: RunFactory, results: Path) -> None:
+    child = tiny("one-shot", **ROUND, weights_from={"method": "dense"}, weights_at={"epoch": 1})
+    (parent,) = child.ancestors
+    place = state_path(results, parent.id, {"epoch": 1})
+    place.mkdir(parents=True)
+    with pytest.raises(UserError, match=f"{place}: is a folder, where a file of the run should be; remove it"):
+        provide_states(child, results)
+
+
 @pytest.mark.parametrize("how", ["empty", "truncated", "garbage", "one bit"])
 def test_a_damaged_network_is_made_again(tiny: RunFactory, results: Path, how: str) -> None:
     last = chain(tiny)
