@@ -1,14 +1,15 @@
 # `make`: set up and run the quickstart. `make test`: set up and run the tests. PIP_ARGS goes to pip install.
-# `make bench BENCH_ARGS=--quick`: the short form of the benchmarks.
+# `make bench BENCH_ARGS=--quick`: the short form of the benchmarks. SOAK_ARGS goes to tests.soak.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 CORES ?= all
 PIP_ARGS ?=
 BENCH_ARGS ?=
+SOAK_ARGS ?=
 
 .DEFAULT_GOAL := quickstart
-.PHONY: quickstart setup test test-all bench lint format rulegraph report schema clean
+.PHONY: quickstart setup test test-all soak bench lint format rulegraph report schema clean
 
 quickstart: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -27,6 +28,11 @@ test: setup
 
 test-all: setup
 	$(BIN)/python -m pytest -n auto -m ''
+
+# half an hour of random faults, then the tests that take as long as one likes (DST_SOAK_EXAMPLES)
+soak: setup
+	$(BIN)/python -m tests.soak --write-readme $(SOAK_ARGS)
+	$(BIN)/python -m pytest -n auto -m soak
 
 # alone on the machine, or the numbers are those of the neighbours
 bench: setup

@@ -24,6 +24,8 @@ def candidates(project: Path, place: str) -> list[Path]:
 
 def damage(files: list[Path], how: str, rng: random.Random) -> Path | None:
     """Damage one of some files of a kind; which one, or None where that can't be done."""
+    if not files:
+        return None
     path = rng.choice(files)
     content = bytearray(path.read_bytes())
     match how:

@@ -13,6 +13,7 @@ import resource
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -75,13 +76,14 @@ class Soak:
         found = []
         for number in SIGNALS:
             found += [
-                Fault("everything killed", number.name, 6, lambda n=number: self._kill(n), True),
-                Fault("one training killed", number.name, 4, lambda n=number: self._kill_one(n), True),
+                Fault("everything killed", number.name, 6, partial(self._kill, number), True),
+                Fault("one training killed", number.name, 4, partial(self._kill_one, number), True),
             ]
         for place in PLACES:
             for how in WAYS:
-                inject = lambda place=place, how=how: self._damage(place, how)  # noqa: E731
-                found.append(Fault(f"{place} damaged", how, 1, inject, place == "checkpoint"))
+                found.append(
+                    Fault(f"{place} damaged", how, 1, partial(self._damage, place, how), place == "checkpoint")
+                )
         return [
             *found,
             Fault("record edited", "", 2, self._edit),
@@ -143,7 +145,7 @@ class Soak:
         if place == "checkpoint":
             self._kill_when_there_are_checkpoints()
         files = candidates(self.project.folder, place)
-        path = damage(files, how, self.rng) if files else None
+        path = damage(files, how, self.rng)
         if place == "network of a parent":  # to be noticed, it has to be needed
             self._take_away([run for run in self.runs if any(word in run for word in CHILDREN)])
         self._settle()
