@@ -54,6 +54,7 @@ def layers_of(stem: int, sizes: tuple[int, ...], blocks: tuple[int, ...], classe
     ("slug", "sizes", "blocks", "bottleneck", "parameters", "weights", "layers"),
     [
         ("resnet-56", (16, 32, 64), (9, 9, 9), False, 855_770, 851_504, 58),
+        ("resnet-8", (16, 32, 64), (1, 1, 1), False, 78_042, 76_720 + 640, 10),
         ("resnet-32", (16, 32, 64), (5, 5, 5), False, 466_906, 463_792 + 640, 34),
         (
             "resnet-32-double",
@@ -141,6 +142,7 @@ def std(layer: nn.Module, rule: str) -> float:
     ("slug", "convolutions", "last"),
     [
         ("resnet-56", "fan_in", "fan_in"),
+        ("resnet-8", "fan_out", "torch"),
         ("resnet-32", "fan_out", "torch"),
         ("resnet-32-double", "fan_out", "0.01"),
         ("resnet-104", "fan_out", "torch"),
