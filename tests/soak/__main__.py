@@ -1,6 +1,6 @@
 """A small suite under random faults, see `soak`; leaves with 1 if anything was lost, wrong or trained without need.
 
-`python -m tests.soak --seed 0 --faults 50 --minutes 60 --write-readme`
+`python -m tests.soak --seed 0 --faults 60 --minutes 60 --write-readme`
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tests.soak.soak import soaking
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of what is done when [%(default)s]")
-    parser.add_argument("--faults", type=int, default=50, help="faults at most [%(default)s]")
+    parser.add_argument("--faults", type=int, default=60, help="faults at most [%(default)s]")
     parser.add_argument("--minutes", type=float, default=60.0, help="for faults, at most [%(default)s]")
     parser.add_argument("--write-readme", action="store_true", help="write the figures into the README")
     args = parser.parse_args()

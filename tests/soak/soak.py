@@ -38,7 +38,10 @@ Sound = dict[str, int]
 
 
 class Fault(NamedTuple):
-    """How often among all, what does it (and returns whether it could), whether something must be left to train."""
+    """How often among all, what does it (and returns whether it could), whether something must be left to train.
+
+    In a shuffled order, each comes as often as it says before any comes again.
+    """
 
     what: str
     how: str
@@ -96,10 +99,13 @@ class Soak:
     def run(self, faults: int, minutes: float) -> Figures:
         """Inject so many faults, or as many as the time allows; then see what has become of the suite."""
         began = time.monotonic()
-        kinds = self.faults
+        bag: list[Fault] = []
         done = 0
         while done < faults and time.monotonic() - began < 60 * minutes:
-            (fault,) = self.rng.choices(kinds, [kind.often for kind in kinds])
+            if not bag:
+                bag = [fault for fault in self.faults for _ in range(fault.often)]
+                self.rng.shuffle(bag)
+            fault = bag.pop()
             if fault.in_training and len(self._sound()) == len(self.runs):
                 self._take_away(self.rng.sample(self.runs, 4))
             injected = fault.inject()
