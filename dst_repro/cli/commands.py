@@ -43,9 +43,6 @@ def _folders(suite: Suite) -> tuple[Path, Path]:
 def _frames(folder: Path) -> Frames:
     from dst_repro.records import frames
 
-    for path in (folder / "runs.parquet", folder / "history.parquet"):
-        if not path.is_file():
-            raise UserError(f"{path}: no such file; run `python -m dst_repro aggregate` first")
     try:
         return frames.read(folder)
     except ValueError as error:  # pyarrow's, of a file that is none of its own

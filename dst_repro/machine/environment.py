@@ -18,7 +18,7 @@ PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "scikit-learn", 
 def processor() -> str:
     """The processor's model name, as the operating system gives it."""
     try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     except OSError:
@@ -32,7 +32,7 @@ def peak_memory_mib() -> int:
     From /proc where there is one: on Linux, `ru_maxrss` of a new process starts at its parent's peak.
     """
     try:
-        for line in Path("/proc/self/status").read_text().splitlines():
+        for line in Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) // 1024
     except OSError:
@@ -53,9 +53,9 @@ def commit() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(
-        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True, timeout=30
-    ).stdout.strip()
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", errors="replace", timeout=30)
+    return done.stdout.strip()
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -46,7 +47,7 @@ def take(gpus: Sequence[str], share: int, folder: Path) -> tuple[int, FileLock]:
 
     `gpus` are names that mean the same GPU in every process; `share` is the number of runs that a GPU takes.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _own(folder)
     told = False
     while True:
         for position, name in slots(gpus, share):
@@ -63,6 +64,24 @@ def take(gpus: Sequence[str], share: int, folder: Path) -> tuple[int, FileLock]:
             )
             told = True
         time.sleep(POLL)
+
+
+def _own(folder: Path) -> None:
+    """Make the folder. Raises `UserError` where something else has its name: anybody may write where it lies."""
+    remedy = "remove it, or set TMPDIR to a folder of yours"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+    except FileExistsError:
+        raise UserError(f"{folder}: is no folder, where the locks of GPUs should lie; {remedy}") from None
+    except OSError as error:
+        raise UserError(f"{folder}: no locks of GPUs can be made there ({error.strerror}); {remedy}") from None
+    if stat.S_ISLNK(found.st_mode):
+        raise UserError(f"{folder}: is a link, where the locks of GPUs should lie; {remedy}")
+    if found.st_uid != os.getuid():
+        raise UserError(f"{folder}: another user made it, where the locks of GPUs should lie; {remedy}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: no locks of GPUs can be made there (Permission denied); {remedy}")
 
 
 def visible(listed: int, chosen: str | None) -> int:
@@ -92,7 +111,9 @@ def _torch_has_cuda() -> bool:
 def _listed() -> int:
     """GPUs that the driver lists."""
     try:
-        said = subprocess.run(["nvidia-smi", "-L"], check=True, capture_output=True, text=True, timeout=60).stdout
+        done = subprocess.run(
+            ["nvidia-smi", "-L"], check=True, capture_output=True, encoding="utf-8", errors="replace", timeout=60
+        )
     except (OSError, subprocess.SubprocessError):
         return 0
-    return sum(line.startswith("GPU ") for line in said.splitlines())
+    return sum(line.startswith("GPU ") for line in done.stdout.splitlines())

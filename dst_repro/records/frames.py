@@ -182,8 +182,9 @@ def write(frames: Frames, folder: Path) -> None:
 
 
 def read(folder: Path) -> Frames:
-    """What `write` wrote."""
-    try:
-        return Frames(*(pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "history")))
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: no such file; run `python -m dst_repro aggregate` first") from None
+    """What `write` wrote. Raises `UserError`, which names the file that is missing."""
+    paths = [folder / f"{name}.parquet" for name in ("runs", "history")]
+    for path in paths:
+        if not path.is_file():  # here, as the error of pandas names none
+            raise UserError(f"{path}: no such file; run `python -m dst_repro aggregate` first")
+    return Frames(*map(pd.read_parquet, paths))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
@@ -121,3 +122,59 @@ def test_every_promise_of_the_readme_is_held_by_a_test() -> None:
         assert named, row
         for file, function in named:
             assert f"def {function}(" in (ROOT / "tests" / file).read_text(), f"{file}::{function}"
+
+
+def in_the_locales_encoding(tree: ast.AST) -> list[int]:
+    """Lines that read or write text in whatever encoding the machine happens to have."""
+    found = []
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        keys = {key.arg: key.value for key in call.keywords}
+        if None in keys or "encoding" in keys or not isinstance(call.func, ast.Name | ast.Attribute):
+            continue
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else call.func.id
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        if name in ("read_text", "write_text") and owner is not None:
+            found.append(call.lineno)
+        elif name in ("open", "fdopen") and not (isinstance(owner, ast.Name) and owner.id == "os" and name == "open"):
+            words = [*call.args, keys.get("mode", ast.Constant(""))]
+            if not any(isinstance(word, ast.Constant) and "b" in str(word.value) for word in words):
+                found.append(call.lineno)
+        elif {"text", "universal_newlines", "errors"} & keys.keys() and name != "reconfigure":
+            found.append(call.lineno)
+    return found
+
+
+FIXED = {"dst_repro/machine/precision.py": 1}
+"""Reads that stand in the fingerprint of every run, of files whose letters are ASCII."""
+
+
+def test_no_text_is_read_or_written_in_the_encoding_of_the_locale() -> None:
+    wrong = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in sorted((ROOT / "dst_repro").rglob("*.py"))
+        if (lines := in_the_locales_encoding(ast.parse(path.read_text(encoding="utf-8"))))
+    }
+    assert {file: len(lines) for file, lines in wrong.items()} == FIXED, wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("open(x)", True),
+        ("open(x, 'w')", True),
+        ("open(x, mode='rb')", False),
+        ("p.open()", True),
+        ("p.open('rb')", False),
+        ("os.open(x, os.O_RDONLY)", False),
+        ("os.fdopen(h, 'w')", True),
+        ("p.read_text()", True),
+        ("p.read_text(encoding='utf-8')", False),
+        ("p.write_text('x')", True),
+        ("write_text(p, 'x')", False),
+        ("subprocess.run(x, text=True)", True),
+        ("subprocess.run(x, encoding='utf-8', errors='replace')", False),
+        ("subprocess.check_output(x)", False),
+    ],
+)
+def test_the_encoding_of_the_locale_is_found(text: str, wrong: bool) -> None:
+    assert in_the_locales_encoding(ast.parse(text)) == [1] * wrong

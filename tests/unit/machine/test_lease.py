@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ import torch
 
 from dst_repro.errors import UserError
 from dst_repro.machine import lease
-from dst_repro.machine.lease import POLL, offered, runs_per_gpu, slots, take, visible
+from dst_repro.machine.lease import POLL, lock_folder, offered, runs_per_gpu, slots, take, visible
 
 HOLD = """
 import sys, time
@@ -192,3 +194,82 @@ def test_no_driver_no_gpus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 def test_the_build_of_torch_is_told_without_importing_it() -> None:
     assert lease._torch_has_cuda() == (torch.version.cuda is not None)
+
+
+NOBODY = 65534
+
+AS_ANOTHER = """
+import os, sys
+from pathlib import Path
+from dst_repro.errors import UserError
+from dst_repro.machine.lease import take
+os.setgid(int(sys.argv[2])), os.setuid(int(sys.argv[2]))
+try:
+    take(["a"], 1, Path(sys.argv[1]))
+except UserError as error:
+    sys.exit(f"{error}")
+"""
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder in which everybody may write, as /tmp."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o1777)
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield Path(name)
+
+
+def as_another(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", AS_ANOTHER, str(folder), str(NOBODY)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
+def test_a_folder_that_another_user_made_is_told_in_one_line(shared: Path) -> None:
+    folder = lock_folder()
+    assert folder.parent == shared
+    made = as_another(folder)
+    assert (made.returncode, made.stderr) == (0, "")
+    assert folder.stat().st_uid == NOBODY
+    with pytest.raises(UserError) as told:
+        take(["a"], 1, folder)
+    assert str(told.value) == (
+        f"{folder}: another user made it, where the locks of GPUs should lie; "
+        "remove it, or set TMPDIR to a folder of yours"
+    )
+    assert told.value.exit_code != 0
+
+    mine = shared / "mine"
+    take(["a"], 1, mine)[1].release()
+    refused = as_another(mine)  # who can't even look into it
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"{mine}: another user made it, ")
+    assert len(refused.stderr.splitlines()) == 1
+
+
+def test_users_have_folders_of_their_own(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = lock_folder()
+    monkeypatch.setattr(os, "getuid", lambda: NOBODY)
+    assert mine != lock_folder()
+    assert mine.parent == lock_folder().parent == shared
+
+
+def test_what_is_no_folder_of_locks_is_told(shared: Path) -> None:
+    (shared / "file").touch()
+    with pytest.raises(UserError, match=r"file: is no folder, where the locks of GPUs should lie; remove it"):
+        take(["a"], 1, shared / "file")
+    with pytest.raises(UserError, match=r"file/locks: no locks of GPUs can be made there \(Not a directory\)"):
+        take(["a"], 1, shared / "file" / "locks")
+    (shared / "folder").mkdir()
+    (shared / "link").symlink_to(shared / "folder")
+    with pytest.raises(UserError, match="link: is a link, where the locks of GPUs should lie"):
+        take(["a"], 1, shared / "link")
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+def test_a_folder_in_which_nothing_may_be_written_is_told(shared: Path) -> None:
+    folder = shared / "locks"
+    folder.mkdir(mode=0o500)
+    with pytest.raises(UserError, match=r"locks: no locks of GPUs can be made there \(Permission denied\)"):
+        take(["a"], 1, folder)
