@@ -162,6 +162,8 @@ OTHERS = {
     "fw-small-along": {"drop-and-grow": 12},
     "fw-part-fashion": {"dense": 3, "static": 6, "drop-and-grow": 72},
     "fw-part-mlp": {"dense": 2, "static": 2, "drop-and-grow": 24},
+    # not reduced, but a part of another grid
+    "fw-part-mlp-100": {"dense": 2, "static": 4, "drop-and-grow": 20},
 }
 
 
@@ -214,6 +216,16 @@ def test_weights_that_are_dropped_and_grown_go_on_but_in_their_ablation() -> Non
         for s in ("fw-small-zero", "fw-small")
     )
     assert {tuple(x for x in run if x != ("regrown", "zero")) for run in ablated} <= same
+
+
+def test_a_part_at_full_length_has_runs_of_the_whole_grid() -> None:
+    runs = grid("fw-part-mlp-100")
+    assert {run.id for run in runs} < {run.id for run in grid("fw-mlp")}
+    assert values(runs, "drop") == C5
+    assert values(runs, "grow") == {"gradient"}
+    assert {run.density for run in runs} == {None, 0.05, 0.2}
+    assert {run.seed for run in runs} == {1, 2}
+    assert suite("cifar10-mlp-100").runs.keys() == {run.id for run in runs}
 
 
 def suite(name: str) -> Suite:

@@ -189,7 +189,7 @@ def test_one_seed_and_one_layer_panel(tmp_path: Path) -> None:
         assert drawing.item(shown, figure(builder), tmp_path, builder)[2].stat().st_size > 5000
 
 
-@pytest.mark.parametrize("paper", ["quickstart", "dst", "fantastic-weights"])
+@pytest.mark.parametrize("paper", ["quickstart", "dst", "fantastic-weights", "masks", "sparse-momentum", "snip"])
 def test_papers_name_builders_and_parameters_that_exist(paper: str) -> None:
     items = load_paper(paper, Path(__file__).parents[3] / "config").items
     assert {item.kind for item in items.values()} == {"table", "figure"}
