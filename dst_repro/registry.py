@@ -82,5 +82,6 @@ plots = Registry("plot", "dst_repro.plots")
 tables = Registry("table", "dst_repro.tables")
 drops = Registry("prune rule", "dst_repro.sparsity")
 grows = Registry("growth rule", "dst_repro.sparsity")
+tricks = Registry("trick", "dst_repro.tricks")
 
-ALL = {r.kind: r for r in (methods, models, datasets, plots, tables, drops, grows)}
+ALL = {r.kind: r for r in (methods, models, datasets, plots, tables, drops, grows, tricks)}

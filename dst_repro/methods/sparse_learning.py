@@ -76,7 +76,7 @@ class SparseLearning(LibraryMomentum):
             return exact
         numel = sum(module.weight.numel() for module in self.modules.values())
         reach = math.ceil(DEVIATIONS * math.sqrt(self._variance))
-        return range(max(0, exact.start - reach), min(numel, exact.start + reach) + 1)
+        return range(max(min(1, exact.start), exact.start - reach), min(numel, exact.start + reach) + 1)
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"variance": self._variance}

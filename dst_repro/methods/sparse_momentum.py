@@ -113,7 +113,7 @@ class SparseMomentum(LibraryMomentum):
             return exact
         reach = math.ceil(STRAY * len(self.modules)) + 1
         numel = sum(module.weight.numel() for module in self.modules.values())
-        return range(max(0, exact.start - reach), min(numel, exact.start + reach) + 1)
+        return range(max(min(1, exact.start), exact.start - reach), min(numel, exact.start + reach) + 1)
 
     def state_dict(self) -> dict[str, Any]:
         return super().state_dict() | {"adjustment": self._adjustment, "residuals": list(self._residuals)}

@@ -78,7 +78,17 @@ SHARED = ("dataset", "dataset_params", "validation", "model", "model_params", "s
 """Fields in which a run and its parents are always equal."""
 PARENTS = ("weights_from", "mask_from")
 """Fields that name another run, given by what differs from this one."""
-OWN = ("method", "method_params", "density", "initialisation", *PARENTS, "weights_at", "begin_at", "step_history")
+OWN = (
+    "method",
+    "method_params",
+    "density",
+    "tricks",
+    "initialisation",
+    *PARENTS,
+    "weights_at",
+    "begin_at",
+    "step_history",
+)
 """Fields that a parent has by itself; all others it has in common with its child unless it says otherwise."""
 
 
@@ -114,6 +124,8 @@ class RunConfig(BaseModel):
     method_params: dict[str, Any] = {}
     density: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of the maskable weights to keep, for methods that take one."""
+    tricks: dict[str, dict[str, Any] | None] = {}
+    """What helps the network to train, whatever its method: slug -> parameters."""
     fidelity: Literal["paper", "released"] = "paper"
     optimizer: Literal["sgd", "adam"] = "sgd"
     optimizer_params: dict[str, Any] = {}
@@ -156,6 +168,10 @@ class RunConfig(BaseModel):
             look_up(kind, getattr(self, kind))
             key = f"{kind}_params"
             object.__setattr__(self, key, check_params(kind, getattr(self, kind), getattr(self, key), key))
+        checked_tricks = {
+            slug: check_params("trick", slug, params or {}, f"tricks.{slug}") for slug, params in self.tricks.items()
+        }
+        object.__setattr__(self, "tricks", checked_tricks)
         for key, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             checked = _check_model(known[getattr(self, key)], getattr(self, f"{key}_params"), f"{key}_params")
             object.__setattr__(self, f"{key}_params", checked.model_dump(exclude_defaults=True, mode="json"))
@@ -267,6 +283,7 @@ class RunConfig(BaseModel):
         out = self.model_dump(mode="json")
         for kind in PLUGGED:
             out[f"{kind}_params"] = defaults(kind, out[kind]) | out[f"{kind}_params"]
+        out["tricks"] = {slug: defaults("trick", slug) | params for slug, params in out["tricks"].items()}
         for key, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             out[f"{key}_params"] = known[out[key]](**out[f"{key}_params"]).model_dump(mode="json")
         return out

@@ -15,8 +15,9 @@ from dst_repro.plan.catalogue import look_up
 from dst_repro.plan.config import PLUGGED, RunConfig
 
 ROOT = Path(__file__).parents[2]
-LOOP = ("dst_repro.training.loop", "dst_repro.machine.device")
-"""What trains every run. What resumes it, writes down what came of it and keeps its files changes no number."""
+LOOP = ("dst_repro.training.loop", "dst_repro.training.state", "dst_repro.machine.device")
+"""What trains every run, and hands the network of one over to another. What resumes it, writes down what came of it and
+keeps its files changes no number."""
 
 INERT = frozenset(
     f"dst_repro.{name}"
@@ -90,11 +91,13 @@ def closure(*modules: str) -> set[str]:
     return seen
 
 
-def _docstrings(source: str) -> Iterator[tuple[int, int]]:
-    """(first line, last line) of every string that stands alone as a statement."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            yield node.lineno, node.end_lineno or node.lineno
+def _strings(source: str) -> Iterator[tuple[bool, ast.expr]]:
+    """Every string of a source, and whether it stands alone as a statement: such a one says nothing to Python."""
+    tree = ast.parse(source)
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)):
+            yield id(node) in alone and isinstance(node, ast.Constant), node
 
 
 def essence(source: str) -> str:
@@ -102,14 +105,25 @@ def essence(source: str) -> str:
 
     Text, not a syntax tree: a dump of the tree differs between Python versions.
     """
-    lines = source.splitlines()
+    text = source.split("\n")
+    lines = [line.encode() for line in text]  # a tree counts columns in bytes
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for first, last in _docstrings(source):
-        lines[first - 1 : last] = [""] * (last - first + 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+            lines[row - 1] = text[row - 1][:column].encode()
+    values = set[int]()
+    for alone, node in _strings(source):
+        first, last = node.lineno - 1, (node.end_lineno or node.lineno) - 1
+        if not alone:
+            values |= set(range(first, last))  # the ends of these lines are part of a value
+        elif first == last:
+            lines[first] = lines[first][: node.col_offset] + lines[first][node.end_col_offset :]
+        else:
+            lines[first] = lines[first][: node.col_offset]
+            lines[first + 1 : last] = [b""] * (last - first - 1)
+            lines[last] = lines[last][node.end_col_offset :]
+    kept = (line if n in values else line.rstrip() for n, line in enumerate(lines) if n in values or line.strip())
+    return b"\n".join(kept).decode()
 
 
 @functools.cache
@@ -136,15 +150,16 @@ def _named(value: Any, schema: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def selected(run: RunConfig) -> Iterator[tuple[str, str]]:
-    """(kind, slug) of every registered object that takes part in a run: data set, model, method, what the parameters of
-    these name, and what they use besides, as the fact `uses` of their registration says.
+    """(kind, slug) of every registered object that takes part in a run: data set, model, method, tricks, what the
+    parameters of these name, and what they use besides, as the fact `uses` of their registration says.
     """
     fields = run.full()
-    for kind in PLUGGED:
-        yield kind, fields[kind]
-        entry = look_up(kind, fields[kind])
+    plugged = [(kind, fields[kind], fields[f"{kind}_params"]) for kind in PLUGGED]
+    for kind, slug, params in [*plugged, *(("trick", slug, params) for slug, params in fields["tricks"].items())]:
+        yield kind, slug
+        entry = look_up(kind, slug)
         properties = entry["schema"].get("properties", {})
-        for name, value in fields[f"{kind}_params"].items():
+        for name, value in params.items():
             yield from _named(value, properties[name])
         yield from map(tuple, entry["facts"].get("uses", ()))
 

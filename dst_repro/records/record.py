@@ -56,6 +56,8 @@ class Metrics(_Part):
     validation_accuracy: Share | None
     train_loss: float
     test_loss: float
+    test_top5: Share | None = None
+    """Where there are 200 classes or more; null in older records."""
 
 
 class Selection(_Part):

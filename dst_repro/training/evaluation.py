@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -15,33 +16,43 @@ from dst_repro.records.record import Metrics, Selection
 
 EVALUATION_BATCH = 1000
 EVALUATION_VALUES = 16_000_000  # in the images of a batch at most: fewer of large ones
+MANY = 200  # classes from which on top-5 accuracy is told, as papers do of Tiny-ImageNet and ImageNet
 
 
 class MissedTarget(Exception):  # noqa: N818 - an outcome of a run, not an error
     """The network has not the density that was asked for."""
 
 
-@torch.no_grad()
-def evaluate(
-    model: nn.Module, data: Data, part: Part, device: torch.device, precision: Precision
-) -> tuple[float, float]:
-    """(accuracy, mean cross-entropy) over all images of a part.
+class Score(NamedTuple):
+    """Over all images of a part: accuracy, mean cross-entropy, and top-5 accuracy where there are many classes."""
 
-    It ends with the first batch whose loss is not finite, as methods may act in evaluation, too: both numbers say
-    nothing then but that.
+    accuracy: float
+    loss: float
+    top5: float | None
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, data: Data, part: Part, device: torch.device, precision: Precision) -> Score:
+    """The network in evaluation mode, over all images of a part.
+
+    It ends with the first batch whose loss is not finite, as methods may act in evaluation, too: the numbers
+    say nothing then but that.
     """
     model.eval()
-    correct = torch.zeros((), dtype=torch.int64, device=device)
+    correct, near = torch.zeros(2, dtype=torch.int64, device=device)
     loss = torch.zeros((), dtype=torch.float64, device=device)
     size = max(1, min(EVALUATION_BATCH, EVALUATION_VALUES // math.prod(data.shape)))
     for images, labels in data.batches(part, size):
         with autocast(device, precision):
             logits = model(images)
         correct += (logits.argmax(1) == labels).sum()
+        if data.classes >= MANY:
+            near += (logits.topk(5).indices == labels[:, None]).sum()
         loss += functional.cross_entropy(logits.float(), labels, reduction="sum")
         if not math.isfinite(float(loss)):
             break
-    return int(correct) / len(part), float(loss) / len(part)
+    top5 = int(near) / len(part) if data.classes >= MANY else None
+    return Score(int(correct) / len(part), float(loss) / len(part), top5)
 
 
 def select(epochs: list[tuple[Metrics, bool]]) -> Selection:

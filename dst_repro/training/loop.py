@@ -14,7 +14,7 @@ from dst_repro.methods.base import Given
 from dst_repro.plan.config import RunConfig
 from dst_repro.records.record import Metrics, Selection
 from dst_repro.training.divergence import Diverged, of_loss, snapshot
-from dst_repro.training.evaluation import density, evaluate, select
+from dst_repro.training.evaluation import Score, density, evaluate, select
 from dst_repro.training.history import History
 from dst_repro.training.optimisation import learning_rate
 from dst_repro.training.steps import Steps
@@ -54,19 +54,22 @@ class Trainer(Steps):
         epoch = self.epoch
         step = (epoch + 1) * self.steps_per_epoch
         train_loss = self._train(epoch)
-        test_accuracy, test_loss = self._judge(self.data.test, step)
-        held_out = self._judge(self.data.validation, step) if self.data.validation is not None else (None, None)
+        self.at(step)
+        test = self._judge(self.data.test, step)
+        held_out = self._judge(self.data.validation, step) if self.data.validation is not None else None
         metrics = Metrics(
             epoch=epoch + 1,
             density=density(self.method),
-            test_accuracy=test_accuracy,
-            validation_accuracy=held_out[0],
+            test_accuracy=test.accuracy,
+            validation_accuracy=held_out.accuracy if held_out else None,
             train_loss=train_loss,
-            test_loss=test_loss,
+            test_loss=test.loss,
+            test_top5=test.top5,
         )
         values = metrics.model_dump(exclude={"epoch"}) | {
-            "validation_loss": held_out[1],
+            "validation_loss": held_out.loss if held_out else None,
             "learning_rate": learning_rate(self.config, step - 1, self.steps_per_epoch),
+            **self.tricks.values(self.method),
         }
         self.history.network(step, epoch + 1, values)
         self.history.layers(step, epoch + 1, self.method)
@@ -74,7 +77,7 @@ class Trainer(Steps):
         return metrics
 
     def _train(self, epoch: int, stop: int | None = None) -> float:
-        """One pass over the training images, or its first steps; the mean cross-entropy, without penalties.
+        """One pass over the training images, or its first steps; the mean loss, without penalties.
 
         Raises `Diverged`, everything then being as it was before the first loss that isn't finite had any effect. A
         pass that doesn't look at each loss goes on too far: it is undone, and gone through again up to there.
@@ -89,15 +92,15 @@ class Trainer(Steps):
             self.looks_at_each_loss = True
             return self._pass(epoch, stop)
 
-    def evaluate(self, part: Part) -> tuple[float, float]:
-        """(accuracy, mean cross-entropy) over all images of a part."""
+    def evaluate(self, part: Part) -> Score:
+        """Over all images of a part."""
         return evaluate(self.model, self.data, part, self.device, self.config.precision)
 
-    def _judge(self, part: Part, step: int) -> tuple[float, float]:
-        accuracy, loss = self.evaluate(part)
-        if not math.isfinite(loss):  # the epoch's last step broke the weights
-            raise of_loss(step, loss)
-        return accuracy, loss
+    def _judge(self, part: Part, step: int) -> Score:
+        score = self.evaluate(part)
+        if not math.isfinite(score.loss):  # the epoch's last step broke the weights
+            raise of_loss(step, score.loss)
+        return score
 
     def selection(self) -> Selection:
         """The epochs that the run may be judged by."""
@@ -109,15 +112,18 @@ class Trainer(Steps):
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "method": self.method.state_dict(),
+            "tricks": self.tricks.state_dict(),
             "history": self.history.rows,
             "epochs": [(metrics.model_dump(), eligible) for metrics, eligible in self.epochs],
             "seconds_in_steps": self.seconds_in_steps,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.epochs = [(Metrics(**metrics), eligible) for metrics, eligible in state["epochs"]]
+        self.at(max(self.begin, self.epoch * self.steps_per_epoch))
         self.model.load_state_dict(state["model"])
+        self.tricks.load_state_dict(state["tricks"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.method.load_state_dict(state["method"])
         self.history = History(list(map(tuple, state["history"])))
-        self.epochs = [(Metrics(**metrics), eligible) for metrics, eligible in state["epochs"]]
         self.seconds_in_steps = state["seconds_in_steps"]

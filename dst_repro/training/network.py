@@ -11,16 +11,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from dst_repro.data.base import Data
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Context
+from dst_repro.models.plain import plain_network
 from dst_repro.plan.config import RunConfig
-from dst_repro.registry import models
 from dst_repro.seeding import derive
-
-
-def plain_network(config: RunConfig, data: Data) -> nn.Module:
-    """The network of a run, newly initialised from torch's global generator, on the CPU."""
-    entry = models[config.model]
-    made: nn.Module = entry.object(data.shape, data.classes, entry.params(**config.model_params))
-    return made
 
 
 def initialised(config: RunConfig, data: Data, start: dict[str, Tensor] | None) -> nn.Module:

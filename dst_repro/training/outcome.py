@@ -6,6 +6,7 @@ import math
 
 from torch import Tensor
 
+from dst_repro.models.plain import plain_network
 from dst_repro.plan.config import RunConfig
 from dst_repro.records import record
 from dst_repro.records.record import DataUsed, LayerCount, Record
@@ -13,7 +14,6 @@ from dst_repro.sparsity.health import effective
 from dst_repro.sparsity.masks import sha256
 from dst_repro.training.digest import digest
 from dst_repro.training.loop import Trainer
-from dst_repro.training.network import plain_network
 from dst_repro.training.progress import Progress
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from dst_repro.data.base import Data
 from dst_repro.errors import ConfigError
@@ -23,6 +22,7 @@ from dst_repro.training.divergence import Diverged, not_finite, of_loss
 from dst_repro.training.history import History
 from dst_repro.training.network import compile_forward, initialised
 from dst_repro.training.optimisation import build_optimizer, learning_rate, set_learning_rate
+from dst_repro.tricks.base import Tricks
 
 
 class Steps:
@@ -49,16 +49,33 @@ class Steps:
         self.method.initialise(network)
         self.model: torch.nn.Module = network.to(device, memory_format=torch.channels_last)
         self.parameters = sum(p.numel() for p in self.model.parameters())
+        self.tricks = Tricks(context)
+        self.tricks.before_masks(self.model)
         self.method.prepare(self.model)
-        if context.compiles and device.type == "cuda":  # on a CPU it gains nothing (measured)
-            compile_forward(self.model, context)
+        self.tricks.begin(self.model, self.method)
         self.optimizer = build_optimizer(config, self.method.param_groups(self.model, config.weight_decay))
         self.method.bind(self.optimizer)
+        self.tricks.bind(self.optimizer)
+        self.compiled_forward = False
         self.begin = 0 if config.begin_at is None else self._steps(config.begin_at, "begin_at")
         self.history = History()
         self.history.layers(self.begin, self.begin // self.steps_per_epoch, self.method)
+        for name, layer, value in self.tricks.started():
+            self.history.add(self.begin, self.begin // self.steps_per_epoch, layer, name, value)
+        self.at(self.begin)
         self.seconds_in_steps = 0.0
         self.looks_at_each_loss = device.type == "cpu"  # a GPU would have to be waited for
+
+    def at(self, step: int) -> None:
+        """Have the network as it is after so many steps of the schedule; its weights are not touched."""
+        self.tricks.at(step)
+        usual = self.method.context.compiles and self.device.type == "cuda"  # on a CPU it gains nothing (measured)
+        if (wanted := usual and self.tricks.settled) != self.compiled_forward:
+            if wanted:
+                compile_forward(self.model, self.method.context)
+            else:
+                del self.model.forward
+            self.compiled_forward = wanted
 
     def _steps(self, moment: Mapping[str, int], field: str) -> int:
         steps = moment["step"] if "step" in moment else moment["epoch"] * self.steps_per_epoch
@@ -68,7 +85,7 @@ class Steps:
         return steps
 
     def _pass(self, epoch: int, stop: int | None) -> float:
-        """The steps of an epoch, or its first ones; their mean cross-entropy, without penalties. Raises `Diverged`."""
+        """The steps of an epoch, or its first ones; their mean loss, without penalties. Raises `Diverged`."""
         started = time.perf_counter()
         torch.manual_seed(derive(self.config.seed, "layers", epoch))  # for dropout and the like
         skipped = max(0, self.begin - epoch * self.steps_per_epoch)
@@ -80,6 +97,8 @@ class Steps:
         batches = self.data.train_batches(self.config.batch_size, self.config.seed, epoch)
         for i, batch in enumerate(itertools.islice(batches, skipped, stop)):
             step = first + i
+            if self.tricks:
+                self.at(step)
             set_learning_rate(self.optimizer, learning_rate(self.config, step, self.steps_per_epoch))
             losses[i] = self._step(step, *batch)
             if step < self.config.step_history:
@@ -100,7 +119,7 @@ class Steps:
         try:
             self.optimizer.zero_grad(set_to_none=True)
             with autocast(self.device, self.config.precision):
-                loss = functional.cross_entropy(self.model(images), labels)
+                loss = self.tricks.loss(self.model(images), labels)
             if self.looks_at_each_loss and not math.isfinite(found := float(loss.detach())):
                 raise of_loss(step + 1, found)
             self._update(step, loss)

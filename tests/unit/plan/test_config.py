@@ -295,6 +295,7 @@ def test_the_defaults_of_a_run_never_change(tiny: RunFactory) -> None:
         "method": "dense",
         "method_params": {},
         "density": None,
+        "tricks": {},
         "fidelity": "paper",
         "optimizer": "sgd",
         "optimizer_params": {"momentum": 0.9, "nesterov": False},

@@ -53,10 +53,20 @@ def test_words_about_the_code_do_not_count(old: str, new: str) -> None:
         ("import math", "import cmath as math"),
         ("    return", "    if radius:\n        return"),
         ("(radius)", "(radius=1)"),
+        ('    """Of a circle."""\n', '    """Of a circle."""; radius = 2\n'),
+        ("a # is no comment", "é"),
     ],
 )
 def test_code_counts(old: str, new: str) -> None:
     assert essence(SOURCE.replace(old, new)) != essence(SOURCE)
+
+
+def test_every_line_of_a_text_counts() -> None:
+    """Blank ones, those that look like a comment, and spaces at their ends."""
+    texts = ["a\n\nb", "a\nb", "a\n\n\nb", "a \n\nb", "a\n# c\nb", "a\n#\nb"]
+    found = {essence(f'x = """{text}"""  # é\n') for text in texts}
+    assert len(found) == len(texts)
+    assert essence('x = """a\n\nb"""\n') in found
 
 
 def test_what_is_left_of_a_module() -> None:

@@ -12,10 +12,11 @@ from torch.nn import functional
 
 from dst_repro.cli import main
 from dst_repro.data.base import Data
+from dst_repro.data.parts import Images
 from dst_repro.methods.static import Static
 from dst_repro.records import record
 from dst_repro.records.record import Metrics
-from dst_repro.training.evaluation import MissedTarget, check_target, select
+from dst_repro.training.evaluation import MissedTarget, check_target, evaluate, select
 from dst_repro.training.run import train
 from dst_repro.training.state import read_state
 from tests.conftest import RunFactory, TrainerFactory
@@ -25,7 +26,8 @@ def test_evaluation_by_hand(trainer: TrainerFactory, digits: Data) -> None:
     """One pass over all 360 images in float64 without the loop's batches."""
     run = trainer("static", density=0.2)
     run.run_epoch()
-    accuracy, loss = run.evaluate(digits.test)
+    accuracy, loss, top5 = run.evaluate(digits.test)
+    assert top5 is None
     with torch.no_grad():
         logits = run.model(digits.test.images / 16).double()
     assert accuracy == int((logits.argmax(1) == digits.test.labels).sum()) / 360
@@ -100,3 +102,14 @@ def test_a_run_that_misses_its_target_is_a_failed_one(
 
 def test_a_run_that_meets_its_target_is_finished(tiny: RunFactory, results: Path) -> None:
     assert train(tiny("static", density=0.1), results).status == "finished"
+
+
+def test_top5_is_told_of_many_classes() -> None:
+    """Logits are the input itself: the label is first, fifth and sixth of 200."""
+    logits = torch.zeros(3, 200)
+    logits[:, 10:15] = torch.tensor([60.0, 50, 40, 30, 20])
+    logits[:, 7] = torch.tensor([65.0, 25.0, 15.0])
+    part = Images(logits[:, :, None, None], torch.full((3,), 7))
+    data = Data(name="x", train=part, validation=None, test=part, classes=200, divisor=1.0, note="", sha256={})
+    score = evaluate(torch.nn.Flatten(), data, part, torch.device("cpu"), "float32")
+    assert (score.accuracy, score.top5) == (1 / 3, 2 / 3)
