@@ -43,12 +43,6 @@ def _pattern(text: str) -> str:
     return text
 
 
-def _title(text: str) -> str:
-    if "{" in text or "}" in text:
-        raise _wrong("must have no braces, in which Snakemake expects a wildcard")
-    return text
-
-
 Folder = Annotated[str, AfterValidator(_folder)]
 Title = Annotated[str, Field(min_length=1, max_length=1000)]
 
@@ -99,7 +93,7 @@ class Item(_File):
     builder: str
     """Slug of a table or plot; see `python -m dst_repro list`."""
     experiments: Annotated[list[Slug], Field(min_length=1)]
-    title: Annotated[Title, AfterValidator(_title)]
+    title: Title
     caption: str
     reproduces: str | None = None
     """The published item that it stands beside, as `published/*.csv` spells it."""

@@ -138,10 +138,13 @@ def test_folders_with_spaces_and_letters_of_all_kinds(project: Project, tmp_path
 
 
 def test_braces_in_a_title(project: Project) -> None:
-    text = project.path("config/papers/tiny.yaml").read_text().replace("title: Accuracy", "title: 'Of {alpha}'")
+    text = project.path("config/papers/tiny.yaml").read_text().replace("title: Accuracy", "title: 'Of {alpha} {} {0'")
     project.path("config/papers/tiny.yaml").write_text(text)
-    line = only_line(project.call("-m", "snakemake", "--cores", "1", "--dry-run"))
-    assert line.startswith("dst_repro: config/papers/tiny.yaml: items.accuracy.title: must have no braces")
+    project.write_experiment(EXPERIMENT | {"sweep": {"seed": [0]}, "blocks": EXPERIMENT["blocks"][:1]})
+    project.snakemake("results/tiny/tiny-accuracy.html")
+    assert "Of {alpha} {} {0" in project.path("results/tiny/tiny-accuracy.html").read_text()
+    project.snakemake("results/tiny/tiny-accuracy.html", "--report", "page.html")
+    assert r"Of {\u2060alpha} {\u2060} {\u20600" in project.path("page.html").read_text()  # no wildcard, looks the same
     project.write_suite(title="Six {runs} {0} {}", items=[])  # of a suite it fills nothing in
     assert project.planned()["aggregate"] == 1
 

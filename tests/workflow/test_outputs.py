@@ -6,9 +6,11 @@ import copy
 import json
 import re
 import shutil
+from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
+import yaml
 
 from dst_repro.cli import drawing
 from dst_repro.plan.grid import load_suite
@@ -98,6 +100,57 @@ def test_the_snakemake_report_is_a_page(finished: Project) -> None:
     page = finished.path("page.html").read_text()
     assert "tiny-epochs" in page
     assert "Density and accuracy." in page
+
+
+class Scripts(HTMLParser):
+    """The scripts of a page, as a browser finds them, and the names of all its elements."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.scripts: list[str] = []
+        self.elements: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.elements.add(tag)
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.cdata_elem == "script":
+            self.scripts[-1] += data
+
+
+def test_titles_and_captions_are_text_in_the_snakemake_report(finished: Project) -> None:
+    before = Scripts(report(finished))
+    evil = '<script>x</script> & "q"'
+    finished.write_suite(title=evil)
+    path = finished.path("config/papers/tiny.yaml")
+    paper = yaml.safe_load(path.read_text())
+    for item in paper["items"].values():
+        item |= {"title": evil, "caption": f".. raw:: html\n\n   <u>{evil}</u> |g|/|w|, `x`_ {{name}}"}
+    path.write_text(yaml.safe_dump(paper))
+    finished.write_experiment(EXPERIMENT | {"title": evil})
+    finished.snakemake()
+    page = report(finished)
+    found = Scripts(page)
+    assert "<script>x" not in page
+    assert len(found.scripts) == len(before.scripts)
+    assert found.elements == before.elements
+    (results,) = (text for text in found.scripts if text.strip().startswith("var results = "))
+    about = json.loads(results.strip().removeprefix("var results = ").removesuffix(";"))
+    shown = [result for name, result in about.items() if "tiny-" in name]
+    assert len(shown) == 2
+    for result in shown:
+        assert result["labels"]["item"].replace("\u2060", "") == evil
+        caption = result["caption"].replace("\u2060", "")
+        assert ".. raw:: html &lt;u&gt;&lt;script&gt;x&lt;/script&gt; &amp; " in caption
+        assert "|g|/|w|, `x`_ {name}" in caption
+
+
+def report(project: Project) -> str:
+    project.snakemake("--report", "page.html")
+    return project.path("page.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-small", "mnist-masks"])

@@ -12,6 +12,7 @@ from dst_repro.plan.fingerprint import source_of
 from dst_repro.plan.grid import plan, suite_values
 from dst_repro.records.standing import source
 from dst_repro.machine.lease import offered
+from dst_repro.report import embedded
 
 FILES = list(map(os.path.relpath, workflow.overwrite_configfiles)) or [
     "config/config.yaml"
@@ -42,7 +43,7 @@ DRAWN = [
     for name, item in items.items()
     for path in paths(SUITE.items[item], Path(folder), name)
 ]  # every file of every table and figure
-SUITE_TEXT = json.dumps(config, sort_keys=True)
+SUITE_TEXT = embedded.as_json(json.dumps(config, sort_keys=True))
 
 
 def SUITE_JSON(wildcards):

@@ -8,7 +8,7 @@ rule table:
             caption="../report/item.rst",
             category="Tables",
             labels=lambda wildcards: {
-                "item": SUITE.items[TABLES[wildcards.item]].title
+                "item": embedded.label(SUITE.items[TABLES[wildcards.item]].title)
             },
         ),
         multiext(f"{SUITE_RESULTS}/{{item}}", ".csv", ".md", ".tex"),
@@ -20,8 +20,12 @@ rule table:
         ENVIRONMENT
     params:
         name=lambda wildcards: TABLES[wildcards.item],
-        item=lambda wildcards: SUITE.items[TABLES[wildcards.item]].model_dump_json(),
-        caption=lambda wildcards: SUITE.items[TABLES[wildcards.item]].caption,
+        item=lambda wildcards: embedded.as_json(
+            SUITE.items[TABLES[wildcards.item]].model_dump_json()
+        ),
+        caption=lambda wildcards: embedded.caption(
+            SUITE.items[TABLES[wildcards.item]].caption
+        ),
         code=lambda wildcards: drawn_by(SUITE.items[TABLES[wildcards.item]]),
         suite=SUITE_JSON,
         source=SOURCE,
@@ -40,7 +44,7 @@ rule figure:
             caption="../report/item.rst",
             category="Figures",
             labels=lambda wildcards: {
-                "item": SUITE.items[FIGURES[wildcards.item]].title
+                "item": embedded.label(SUITE.items[FIGURES[wildcards.item]].title)
             },
         ),
         multiext(f"{SUITE_FIGURES}/{{item}}", ".pdf", ".png", ".csv"),
@@ -52,8 +56,12 @@ rule figure:
         ENVIRONMENT
     params:
         name=lambda wildcards: FIGURES[wildcards.item],
-        item=lambda wildcards: SUITE.items[FIGURES[wildcards.item]].model_dump_json(),
-        caption=lambda wildcards: SUITE.items[FIGURES[wildcards.item]].caption,
+        item=lambda wildcards: embedded.as_json(
+            SUITE.items[FIGURES[wildcards.item]].model_dump_json()
+        ),
+        caption=lambda wildcards: embedded.caption(
+            SUITE.items[FIGURES[wildcards.item]].caption
+        ),
         code=lambda wildcards: drawn_by(SUITE.items[FIGURES[wildcards.item]]),
         suite=SUITE_JSON,
         source=SOURCE,

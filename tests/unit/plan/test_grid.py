@@ -344,14 +344,6 @@ def test_items_whose_files_would_be_the_same(project: Project) -> None:
     assert project.refused(items=["a/*", "a-b/*"]) == "tiny.yaml: items: 'a/b-c' and 'a-b/c' would have the same files"
 
 
-def test_titles_of_items_have_no_braces(project: Project) -> None:
-    items = PAPER["items"] | {"appendix": PAPER["items"]["appendix"] | {"title": "Of {alpha}"}}
-    project.write(project.paper, PAPER | {"items": items})
-    assert project.refused(items=["article/*"]).startswith(
-        f"{project.paper}: items.appendix.title: must have no braces, in which Snakemake expects a wildcard, not"
-    )
-
-
 @pytest.mark.parametrize("pattern", ["article", "article/", "/table-1", "../papers/article/x", "article/" + "*" * 300])
 def test_items_are_named_by_paper_and_item(project: Project, pattern: str) -> None:
     assert project.refused(items=[pattern]).startswith(
