@@ -13,6 +13,7 @@ from dst_repro.methods.base import maskable
 from dst_repro.models.lstm import LSTM
 from dst_repro.registry import Entry, models
 from dst_repro.sparsity.health import collapsed, effective
+from tests.paths import on_a_path
 
 Masks = dict[str, Tensor]
 
@@ -128,6 +129,60 @@ def test_a_kernel_on_one_pixel_has_its_centre_alone() -> None:
     assert found["fc"].all()
 
 
+def test_a_group_reads_its_own_channels_alone() -> None:
+    """4 channels in two groups, one pixel, 1x1 kernels. Group 1 (units 0, 1) reads channels 0, 1, group 2 the others.
+
+    Of the depthwise layer channels 0 and 3 are kept; grouped unit 0 reads 0 and 1, unit 2 reads 2 alone, unit 3 reads 3
+    alone; the last layer reads units 0, 1 and 2: what is left is 0 to 0 to the end.
+    """
+    network = sequential(
+        depthwise=nn.Conv2d(4, 4, 1, groups=4),
+        grouped=nn.Conv2d(4, 4, 1, groups=2),
+        flat=nn.Flatten(),
+        fc=nn.Linear(4, 1),
+    )
+    rows = {"depthwise": [[1], [0], [0], [1]], "grouped": [[1, 1], [0, 0], [1, 0], [0, 1]]}
+    masks = {name: mask(kept)[..., None, None] for name, kept in rows.items()} | {"fc": mask([[1, 1, 1, 0]])}
+    found = effective(network, (4, 1, 1), masks)
+    assert found["depthwise"].flatten(1).tolist() == mask([[1], [0], [0], [0]]).tolist()
+    assert found["grouped"].flatten(1).tolist() == mask([[1, 0], [0, 0], [0, 0], [0, 0]]).tolist()
+    assert found["fc"].tolist() == mask([[1, 0, 0, 0]]).tolist()
+
+
+def grouped() -> nn.Sequential:
+    """Depthwise, in two groups, with two filters a channel, with stride and without padding, and not square."""
+    return sequential(
+        conv1=nn.Conv2d(2, 4, 3, padding=1, bias=False),
+        bn1=nn.BatchNorm2d(4),
+        relu1=nn.ReLU(inplace=True),
+        depthwise=nn.Conv2d(4, 4, 3, 2, padding=1, groups=4),
+        pairs=nn.Conv2d(4, 6, (2, 3), padding=(0, 1), groups=2),
+        relu2=nn.ReLU(inplace=True),
+        twice=nn.Conv2d(6, 12, 2, (1, 2), groups=6),
+        pointwise=nn.Conv2d(12, 3, 1),
+        flat=nn.Flatten(),
+        fc=nn.Linear(6, 2),
+    )
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("density", [0.15, 0.3, 0.6])
+def test_grouped_convolutions_agree_with_a_search(seed: int, density: float) -> None:
+    shape, rng, network = (2, 5, 7), torch.Generator().manual_seed(seed), grouped()
+    masks = {n: torch.rand(m.weight.shape, generator=rng) < density for n, m in maskable(network).items()}
+    expected = on_a_path(network, shape, masks)
+    found = effective(network, shape, masks)
+    assert {name: kept.nonzero().tolist() for name, kept in found.items()} == expected
+
+
+def test_a_search_of_linear_layers_agrees_with_walking_every_path() -> None:
+    for seed in range(20):
+        network, rng = mlp(4, 5, 3, 5, 2), torch.Generator().manual_seed(seed)
+        masks = {n: torch.rand(m.weight.shape, generator=rng) < 0.4 for n, m in maskable(network).items()}
+        walked = [kept.nonzero().tolist() for kept in searched(list(masks.values()))]
+        assert list(on_a_path(network, (4,), masks).values()) == walked
+
+
 def narrow(entry: Entry, shape: tuple[int, ...]) -> nn.Module:
     """A tenth as wide if it can be narrowed."""
     params: dict[str, float] = {"width": 0.1} if "width" in entry.params.model_fields else {}
@@ -231,7 +286,13 @@ def test_layers_without_a_mask_are_dense() -> None:
     assert found["fc1"].tolist() == mask([[1, 0], [1, 1]]).tolist()
 
 
-INPUTS = {"mlp-256-256": (24,), "efficientnet-b0": (3, 96, 96), "resnet-50": (3, 64, 64), "vgg-16": (3, 32, 32)}
+INPUTS = {
+    "mlp-256-256": (24,),
+    "efficientnet-b0": (3, 96, 96),
+    "resnet-50": (3, 64, 64),
+    "mobilenet-v1": (3, 64, 64),
+    "vgg-16": (3, 32, 32),
+}
 
 
 @pytest.mark.parametrize("entry", [pytest.param(e, id=s) for s, e in sorted(models.discover().items())])
