@@ -103,6 +103,8 @@ def vgg16_linear(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
 
     14,761,664 of them are weights. As the released code of Fantastic Weights has it (Nowak et al. 2023), after GraSP's:
     no bias in convolutions, four max-poolings, then the average over all pixels, whatever the size of the image.
+    The mask generators of ToST (Jaiswal et al. 2022) have the same network and start, but with biases in convolutions,
+    4,224 more parameters, which batch normalisation cancels.
     """
     channels, _, _ = image("vgg16-linear", shape, 2 ** (len(STAGES) - 1))
     layers = _features(channels, params.width, bias=False)
