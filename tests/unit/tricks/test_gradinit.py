@@ -377,26 +377,28 @@ def test_a_badly_scaled_network_is_better_after_one_step_with_its_scales() -> No
     assert loss_after_a_step(rescaled, 0.1) < 0.9 * loss_after_a_step(network, 0.1)
 
 
-def one_sided(size: int) -> Iterator[Batch]:
-    """Labels are all 0."""
-    return ((images, torch.zeros_like(labels)) for images, labels in batches(size, shape=(4,)))
+def turning() -> Iterator[Batch]:
+    """Labels are all 0 for four iterations of three batches, then all 1."""
+    for n, (images, labels) in enumerate(batches(shape=(4,))):
+        yield images, torch.full_like(labels, n >= 12)
 
 
 def test_a_bias_that_reaches_zero_stays_there_and_no_weight_falls_below_the_smallest() -> None:
-    """Class 0 is right, and the bias of the last layer, its weights, too, speak against it, until the bias is zero."""
+    """The last layer speaks for class 1. While 0 is right, each derivative is clipped, so that Adam's steps are 0.3."""
     network = linear_net(4)
     with torch.no_grad():
-        network.fc2.bias.copy_(torch.tensor([-5.0, 5.0, 5.0]))
-        network.fc1.bias.copy_(torch.tensor([3.0, 3.0, 3.0, 3.0, 3.0]))  # the hidden units are all close to 1
-        network.fc2.weight.copy_(torch.tensor([[-1.0], [1.0], [1.0]]).expand(3, 5))
-    reached = []
+        network.fc1.bias.fill_(3.0)  # the hidden units are all close to 1
+        network.fc2.bias.copy_(torch.tensor([-5.0, 5.0, -5.0]))
+        network.fc2.weight.copy_(torch.tensor([[-1.0], [1.0], [-1.0]]).expand(3, 5))
+    biases, weights = [], []
     for iterations in range(1, 13):
         settings = Settings(iterations=iterations, gamma=NEVER, learning_rate=0.3, smallest=0.25)
-        found = learn_scales(network, one_sided(4), settings)
-        reached.append((found["fc2.bias"], found["fc2.weight"]))
+        found = learn_scales(network, turning(), settings)
         assert all(scale >= (0 if name.endswith("bias") else 0.25) for name, scale in found.items())
-    assert [bias for bias, _ in reached] == pytest.approx([0.7, 0.4, 0.1] + [0] * 9, abs=1e-6)
-    assert [weight for _, weight in reached[:4]] == pytest.approx([0.7, 0.4, 0.25, 0.25], abs=1e-6)
+        biases.append(found["fc2.bias"])
+        weights.append(found["fc2.weight"])
+    assert biases == pytest.approx([0.7, 0.4, 0.1] + [0.0] * 9, abs=1e-6)
+    assert weights == pytest.approx([0.7, 0.4] + [0.25] * 10, abs=1e-6)
 
 
 def test_a_gradient_of_zero_changes_no_scale() -> None:
