@@ -72,7 +72,7 @@ def learn_scales(
         else:            s goes down L(t - eta * g / |g|) / eta, g held fixed, with L the mean cross-entropy of the
                          first batch of S and a fresh one, or of two fresh ones
 
-    by a step of Adam on clipped derivatives. A scale of weights (and of batch normalisation's) stays at `smallest` or
+    by a step of Adam on clipped derivatives, see `Scale`. A scale of weights (and of batch normalisation's) stays at `smallest` or
     above it, one of biases at 0, where it stays for ever. Batch normalisation goes by the batch; the network is in
     evaluation mode otherwise. A gradient of zero looks ahead at where it is.
 
@@ -85,8 +85,7 @@ def learn_scales(
     leave |g| out of the step, or take Adam's, which is not offered here.
 
     The network is left as it was, to the bit; nothing is drawn. Raises `FloatingPointError` where |g|, or what follows
-    from it, is infinite or not a number, and `KeyError` for a mask of what is
-    no parameter that trains.
+    from it, is infinite or not a number, and `KeyError` for a mask of what is no parameter that trains.
     """
     start = {name: p.detach() for name, p in network.named_parameters() if p.requires_grad}
     for name, mask in (masks or {}).items():
