@@ -72,9 +72,9 @@ def learn_scales(
         else:            s goes down L(t - eta * g / |g|) / eta, g held fixed, with L the mean cross-entropy of the
                          first batch of S and a fresh one, or of two fresh ones
 
-    by a step of Adam on clipped derivatives, see `Scale`. A scale of weights (and of batch normalisation's) stays at `smallest` or
-    above it, one of biases at 0, where it stays for ever. Batch normalisation goes by the batch; the network is in
-    evaluation mode otherwise. A gradient of zero looks ahead at where it is.
+    by a step of Adam on clipped derivatives, see `Scale`. A scale of weights (and of batch normalisation's) does not
+    fall below `smallest`, one of biases not below 0, where it stays for ever. Batch normalisation goes by the batch;
+    the network is in evaluation mode otherwise. A gradient of zero looks ahead at where it is.
 
     `batches`: (images, labels), where the network is; it must not end. `masks`: name of a parameter -> True where it is
     kept; pruned entries are zero, and take part neither in g nor in |g|. Without masks they do, as in ToST's released
