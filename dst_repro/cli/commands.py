@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dst_repro.errors import ConfigError, UserError, did_you_mean
+from dst_repro.errors import ConfigError, UserError, did_you_mean, one_line
 from dst_repro.files import write_json, write_text
 from dst_repro.reading import from_json
 
@@ -195,12 +195,13 @@ def explain(args: argparse.Namespace) -> int:
 
 def status(args: argparse.Namespace) -> int:
     from dst_repro.cli import standing
+    from dst_repro.data.today import Today
 
-    suite = _suite(args)
+    suite, today = _suite(args), Today()
     if args.retry:
         for run in standing.retry(suite):
             print(f"{run}  removed")
-    found = standing.standings(suite)
+    found = standing.standings(suite, today)
     if args.tidy:
         from dst_repro.cli.tidying import tidy
 
@@ -208,6 +209,8 @@ def status(args: argparse.Namespace) -> int:
             print(line)
     for line in standing.lines(suite, found, args.all):
         print(line)
+    for why in today.refused.values():
+        print(f"not compared with their data set: {one_line(why)}")
     return 1 if args.strict and standing.left_undone(found) else 0
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
+from dst_repro.data.today import CHANGED, Today
 from dst_repro.errors import UserError, one_line
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.fingerprint import fingerprint
@@ -64,7 +65,7 @@ def held(results: Path, name: str) -> bool:
     return False
 
 
-def standing(run: RunConfig, results: Path) -> Standing:
+def standing(run: RunConfig, results: Path, today: Today | None = None) -> Standing:
     """Where a run stands; never raises for what lies in its folder."""
     try:
         found = record.read(results, run.id, record.refuse)
@@ -75,19 +76,20 @@ def standing(run: RunConfig, results: Path) -> Standing:
         return Standing(run, "broken", said.removeprefix(f"{run.id}: "))
     busy = held(results, run.id)
     if found is not None:
-        return _recorded(run, found, results, busy)
+        return _recorded(run, found, results, busy, today or Today())
     if busy:
         return _running(run, results)
     cut_off = (results / ".checkpoints" / f"{run.id}.pt").is_file()
     return Standing(run, "missing", "cut off, goes on from its checkpoint" if cut_off else "not trained")
 
 
-def _recorded(run: RunConfig, found: Record, results: Path, busy: bool) -> Standing:
+def _recorded(run: RunConfig, found: Record, results: Path, busy: bool, today: Today) -> Standing:
     stale = found.fingerprint != fingerprint(run)
     commit = record.runtime(results, run.id).get("commit") if stale else None
     trained = f"trained at commit {commit}" if commit else ""
-    again = "being trained again" if busy else ""
-    return Standing(run, found.status, "; ".join(filter(None, [found.reason, trained, again])), stale, busy)
+    changed = today.changed(run, found.sums)
+    reasons = [found.reason, trained, CHANGED if changed else "", "being trained again" if busy else ""]
+    return Standing(run, found.status, "; ".join(filter(None, reasons)), stale or changed, busy)
 
 
 def _running(run: RunConfig, results: Path) -> Standing:
@@ -102,10 +104,10 @@ def _running(run: RunConfig, results: Path) -> Standing:
     return Standing(run, "running", f"epoch {epoch} of {epochs}, {duration(left)} to go", busy=True, seconds=left)
 
 
-def standings(suite: Suite) -> list[Standing]:
-    """All runs of a suite, in its order."""
-    results = Path(suite.file.results_dir)
-    return [standing(run, results) for run in suite.runs.values()]
+def standings(suite: Suite, today: Today | None = None) -> list[Standing]:
+    """All runs of a suite, in its order. `today` afterwards says which data sets could not be read."""
+    results, today = Path(suite.file.results_dir), today or Today()
+    return [standing(run, results, today) for run in suite.runs.values()]
 
 
 def left_undone(found: Sequence[Standing]) -> int:

@@ -23,8 +23,9 @@ class ImageNetParams(Params):
 def imagenet(params: ImageNetParams) -> Source:
     """ImageNet: 1,281,167 photographs of 1,000 classes for training, the 50,000 for validation as the test, 224x224
 
-    Normalised by the means and standard deviations that torchvision's models have. Of the files, names and sizes are
-    recorded; a set with fewer images or classes says so in every record.
+    Normalised by the means and standard deviations that torchvision's models have. Of the files, the hash of
+    names and sizes is recorded, and that of their content only where there are few; a set with fewer images or classes
+    says so in every record.
     """
     train, test, classes = read_folder("imagenet", params.size)
     found = dict(zip(WHOLE, (len(train), len(test), classes), strict=True))

@@ -1,7 +1,7 @@
 """Copies of the data sets that are accepted: SHA-256 of the (training, test) parts -> note for records and captions.
 
 The hash is that of `Images.sha256`: all pixels, then all labels. An empty note means the canonical copy. CIFAR's
-canonical files are known by torchvision's MD5 sums (see `cifar.py`); here stand its other copies.
+canonical files are known by torchvision's MD5 sums (see `cifar.py`); here stand its other copies. And where each lies.
 """
 
 KNOWN_COPIES: dict[str, dict[tuple[str, str], str]] = {
@@ -36,6 +36,17 @@ KNOWN_COPIES: dict[str, dict[tuple[str, str], str]] = {
         ): "reconstructed: all 60,000 images are exact, those of the test in an order of their own",
     },
 }
+
+FOLDERS = {
+    "mnist": "MNIST/raw",
+    "fashion-mnist": "FashionMNIST/raw",
+    "cifar10": "cifar-10-batches-py",
+    "cifar100": "cifar-100-python",
+    "higgs": "higgs",
+    "tiny-imagenet": "tiny-imagenet-200",
+    "imagenet": "imagenet",
+}
+"""Where data sets lie in the data root: records are stale when what lies there becomes another one."""
 
 KNOWN_FILES: dict[str, list[dict[str, str]]] = {
     "cifar10": [

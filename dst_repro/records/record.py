@@ -116,6 +116,11 @@ class Record(_Part):
         return RunConfig.parse(self.config)
 
     @property
+    def sums(self) -> dict[str, str] | None:
+        """Of its data set; None where the run ended before it had any."""
+        return None if self.data is None else self.data.sha256
+
+    @property
     def effective(self) -> int | None:
         """Kept weights on a path in the whole network; None where they were not counted."""
         counts = [layer.effective for layer in self.layers if layer.effective is not None]
@@ -241,6 +246,15 @@ def fingerprint_of(results: Path, run_id: str) -> str | None:
         found = json.loads((folder(results, run_id) / "record.json").read_bytes())["fingerprint"]
         return str(found)
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None
+
+
+def data_of(results: Path, run_id: str) -> dict[str, str] | None:
+    """The sums of the data set that a record is of, likewise; None also where the run ended before it had any."""
+    try:
+        found = json.loads((folder(results, run_id) / "record.json").read_bytes())["data"]["sha256"]
+        return {str(part): str(value) for part, value in found.items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -39,7 +39,7 @@ class CheckpointError(Exception):
 
 
 class OfAnother(Exception):  # noqa: N818 - no error
-    """A checkpoint that another source, version of torch or kind of device made."""
+    """A checkpoint that another source, data set, version of torch or kind of device made."""
 
 
 class Checkpoint:
@@ -77,7 +77,7 @@ class Checkpoint:
             return None
         except OfAnother:
             self.remove()
-            self._say("starts anew, as its checkpoint is of other source, another version of torch or another device")
+            self._say("starts anew, as its checkpoint is of other source, data, version of torch or device")
             return None
 
     def _load(self, device: torch.device) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from dst_repro.data.base import load
+from dst_repro.data.today import CHANGED
 from dst_repro.errors import UserError
 from dst_repro.files import write_json
 from dst_repro.machine import environment
@@ -81,8 +82,11 @@ def difference(run: RunConfig, results: Path, epochs: int | None = None) -> str 
     if there is None:
         raise UserError(f"{run.id} has no record")
     last = run.epochs if epochs is None else min(epochs, run.epochs)
+    data = load(run)
+    if there.sums not in (None, data.sha256):
+        return CHANGED
     provide_states(run, results)
-    trainer = Trainer(run, load(run), settle(run.threads, run.precision), *begin(run, results))
+    trainer = Trainer(run, data, settle(run.threads, run.precision), *begin(run, results))
     trainer.advance({"epoch": last})
     was, now = dict(_values(_recorded(results, run.id), last)), dict(_values(trainer.history.rows, last))
     for place in sorted(was.keys() | now.keys()):

@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from dst_repro.data.base import load
+from dst_repro.data.today import CHANGED, Today
 from dst_repro.errors import UserError
 from dst_repro.machine.device import settle
 from dst_repro.plan.config import RunConfig
@@ -53,6 +54,8 @@ def _usable(run: RunConfig, moment: Moment, results: Path, policy: Policy) -> st
         return f"{where} is of a run that failed"
     if policy == "retrain" and state.source != fingerprint(run):
         return f"{where} is of other source"
+    if policy == "retrain" and Today().changed(run, record.data_of(results, run.id)):
+        return f"{where} is of other data"
     found = record.read(results, run.id) if moment is None else None
     return f"{where} is another network than that of its record" if found and not _of(found, state) else None
 
@@ -85,6 +88,11 @@ def _provide(run: RunConfig, moment: Moment, results: Path) -> None:
     if found is None or found.status == "failed":
         train(run, results, keep_state=True)
         return
+    if Today().changed(run, found.sums):
+        raise UserError(
+            f"{run.id}: {CHANGED}, so that its network can't be made again; remove "
+            f"{record.folder(results, run.id)} to have it trained anew"
+        )
     again = results / ".checkpoints" / "again"
     made = train(run, again, keep_state=True, states=results)
     for what in ("status", "mask_sha256", "metrics"):

@@ -9,7 +9,9 @@ from typing import Literal
 
 import torch
 
+from dst_repro.data import today
 from dst_repro.data.base import load
+from dst_repro.data.today import Sums, Today
 from dst_repro.errors import UserError
 from dst_repro.files import write_json
 from dst_repro.machine import environment
@@ -17,7 +19,7 @@ from dst_repro.machine.device import describe, settle
 from dst_repro.machine.faults import machine_error, of_the_machine
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.fingerprint import fingerprint
-from dst_repro.records import record
+from dst_repro.records import record, standing
 from dst_repro.records.record import DataUsed, Record
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.divergence import Diverged
@@ -32,13 +34,15 @@ Policy = Literal["keep", "retrain"]
 
 
 def train_missing(runs: Iterable[RunConfig], results: Path, policy: Policy, keep_state: bool = False) -> list[Record]:
-    """Train the runs that have no record (under `retrain`: none of today's source); return the new records."""
+    """Train the runs that have no record (under `retrain`: none of today's source and data); return the new records."""
     return [train(run, results, keep_state) for run in runs if needed(run, results, policy)]
 
 
 def needed(run: RunConfig, results: Path, policy: Policy) -> bool:
     found = record.read(results, run.id)
-    return found is None or (policy == "retrain" and found.fingerprint != fingerprint(run))
+    if found is None or policy == "keep":
+        return found is None
+    return found.fingerprint != fingerprint(run) or Today().changed(run, found.sums)
 
 
 def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path | None = None) -> Record:
@@ -70,8 +74,15 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
     data_used = None
     status: record.Status = "finished"
     reason = None
+    source = standing.trains(run, results, None)
     try:
+        files = today.state(run)
         data = load(run)
+        today.keep(run, files, data.sha256)
+        if files is not None:
+            checkpoint.stamp["data"] = today.digest(data.sha256)
+        source = standing.trains(run, results, data.sha256)
+        _forget_networks_of_other_data(run, results, data.sha256)
         data_used = DataUsed(name=data.name, note=data.note, sha256=data.sha256)
         start = begin(run, states)
         trainer = _resumed(Trainer(run, data, device, *start), checkpoint) or Trainer(run, data, device, *start)
@@ -105,7 +116,7 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
         "peak_memory_mib": environment.peak_memory_mib(),
         "resumed_at_epoch": resumed_at,
         "device": describe(device),
-        "source": print_,
+        "source": source,
         "finished_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         **environment.describe(),
     }
@@ -113,6 +124,14 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
     record.write(written, results)
     checkpoint.remove()
     return record.read(results, run.id) or written
+
+
+def _forget_networks_of_other_data(run: RunConfig, results: Path, data: Sums) -> None:
+    """Those at some step, too: a network does not say what data it is of."""
+    was = record.data_of(results, run.id)
+    if was is not None and was != data:
+        for path in (results / "states").glob(f"{run.id}*.safetensors"):
+            path.unlink(missing_ok=True)
 
 
 def check_places(results: Path, run_id: str, moment: Moment = None) -> None:

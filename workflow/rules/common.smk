@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from dst_repro.cli.drawing import paths
+from dst_repro.data.today import Today
 from dst_repro.errors import UserError
 from dst_repro.plan.catalogue import look_up
 from dst_repro.plan.fingerprint import source_of
@@ -43,6 +44,7 @@ DRAWN = [
     for name, item in items.items()
     for path in paths(SUITE.items[item], Path(folder), name)
 ]  # every file of every table and figure
+TODAY = Today()
 SUITE_TEXT = embedded.as_json(json.dumps(config, sort_keys=True))
 
 

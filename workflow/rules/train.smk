@@ -13,9 +13,10 @@ def cell_params(wildcards):
 
 
 def cell_source(wildcards):
-    """Changed source is a reason to train again only where the suite says so."""
+    """Changed source or data is a reason to train again only where the suite says so."""
     runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
-    return [source(run, Path(RESULTS), SUITE.file.on_source_change) for run in runs]
+    policy = SUITE.file.on_source_change
+    return [source(run, Path(RESULTS), policy, TODAY) for run in runs]
 
 
 def cell_data(wildcards):

@@ -198,15 +198,24 @@ def copy(photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path / "imagenet"
 
 
-def test_the_hash_is_of_names_and_sizes(copy: Path) -> None:
+def test_the_hash_is_of_names_sizes_and_content(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = source("imagenet", {}).train.sha256()
     first = copy / "train" / "n01440764" / "n01440764_0.JPEG"
     first.write_bytes(first.read_bytes() + b"\0")
     longer = source("imagenet", {}).train.sha256()
     first.rename(first.with_name("other.JPEG"))
     renamed = source("imagenet", {}).train.sha256()
-    assert len({before, longer, renamed}) == 3
-    assert source("imagenet", {}).train.sha256() == renamed
+    other = first.with_name("other.JPEG")
+    other.write_bytes(other.read_bytes()[:-1] + b"\1")
+    edited = source("imagenet", {}).train.sha256()
+    assert len({before, longer, renamed, edited}) == 4
+    assert source("imagenet", {}).train.sha256() == edited
+    monkeypatch.setattr("dst_repro.data.folder.CONTENT", 10_000)  # too much to be read
+    by_size = source("imagenet", {}).train.sha256()
+    other.write_bytes(other.read_bytes()[:-1] + b"\2")
+    assert source("imagenet", {}).train.sha256() == by_size
+    other.write_bytes(other.read_bytes() + b"\2")
+    assert source("imagenet", {}).train.sha256() != by_size
 
 
 @pytest.mark.parametrize("count", ["0", "2"])

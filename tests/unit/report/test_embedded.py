@@ -10,7 +10,8 @@ from snakemake.io import apply_wildcards
 
 from dst_repro.report import embedded
 
-TEXTS = ["Plain", "<script>x</script> & \"q\"", "Of {alpha}, {{beta}} {", "|w| + gamma |g|, `x`_, a_ *b* \\ **", ".. note:: x",
+TEXTS = ["Plain", "<script>x</script> & \"q\"",
+         "Of {alpha}, {{beta}} {", "|w| + gamma |g|, `x`_, a_ *b* \\ **", ".. note:: x",
          "- a", "1", "", "=====", "a::", "<!-- x", ".. raw:: html\n\n   <b>x</b>"]  # fmt: skip
 
 
