@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -113,21 +114,39 @@ class Project:
 
     def kill_when(self, due: Callable[[], bool]) -> None:
         """Start snakemake, wait until `due`, and kill it with everything that it started."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "snakemake", "--cores", "1"],
-            cwd=self.folder,
-            env=self.environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self.end_when(due, signal.SIGKILL)
+
+    def end_when(self, due: Callable[[], bool], number: signal.Signals, everything: bool = True) -> tuple[int, str]:
+        """Start snakemake, wait until `due`, and send it a signal, and `everything` that it started too, as a terminal
+        does. Returns its exit code and what it said.
+        """
+        said = self.path("said.log")
+        before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background process ignores it, and so its children
+        try:
+            with said.open("w") as stream:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "snakemake", "--cores", "1"],
+                    cwd=self.folder,
+                    env=self.environment(),
+                    stdout=stream,
+                    stderr=stream,
+                    start_new_session=True,
+                )
+        finally:
+            signal.signal(signal.SIGINT, before)
         deadline = time.monotonic() + 200
         while not due():
             assert time.monotonic() < deadline
             assert process.poll() is None, "it ended before it could be killed"
             time.sleep(0.002)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if everything:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        process.wait(timeout=200)
+        if number != signal.SIGKILL:
+            assert not left_of(process.pid), "a child is left"
+        return process.returncode, said.read_text()
 
     def records(self) -> dict[str, tuple[int, bytes]]:
         """Run -> (when it was trained, its record). Snakemake touches declared outputs, but never runtime.json."""
@@ -138,6 +157,17 @@ class Project:
         """Rule -> number of jobs that a dry run plans."""
         said = self.snakemake("--dry-run", *arguments)
         return {rule: int(n) for rule, n in re.findall(r"^([a-z_0-9]+) +(\d+)$", said, flags=re.M)}
+
+
+def left_of(session: int) -> list[str]:
+    """What still runs of a session, by process id; what has ended and was not asked for does not count."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # ended meanwhile
+            state, _, _, own = path.read_text().rpartition(")")[2].split()[:4]
+            if int(own) == session and state != "Z":
+                found.append(path.parent.name)
+    return found
 
 
 @pytest.fixture

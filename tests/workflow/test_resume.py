@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,15 +29,16 @@ def files(project: Project) -> dict[str, bytes]:
     return {f"{d.name}/{n}": (d / n).read_bytes() for d in folders for n in ("record.json", "history.parquet")}
 
 
-def kill_in_the_middle(project: Project) -> None:
-    """After the second checkpoint."""
+def second_checkpoint(project: Project) -> Callable[[], bool]:
+    """Whether it has been written."""
     seen: set[int] = set()
 
     def due() -> bool:
-        seen.update(path.stat().st_mtime_ns for path in project.folder.glob("results/.checkpoints/*.pt"))
+        with contextlib.suppress(FileNotFoundError):  # the run has ended
+            seen.update(path.stat().st_mtime_ns for path in project.folder.glob("results/.checkpoints/*.pt"))
         return len(seen) >= 2
 
-    project.kill_when(due)
+    return due
 
 
 @pytest.mark.parametrize("settings", METHODS, ids=lambda s: s["method"])
@@ -47,7 +51,7 @@ def test_kill_and_go_on(tmp_path: Path, settings: dict[str, object]) -> None:
     undisturbed, killed = projects
     killed.environment_extra = {"DST_CHECKPOINT_SECONDS": "0"}  # after every epoch
 
-    kill_in_the_middle(killed)
+    killed.kill_when(second_checkpoint(killed))
     assert files_of_finished(killed) == []
     killed.snakemake()
     undisturbed.snakemake()
@@ -60,3 +64,38 @@ def test_kill_and_go_on(tmp_path: Path, settings: dict[str, object]) -> None:
 
 def files_of_finished(project: Project) -> list[Path]:
     return list(project.folder.glob("results/runs/*/record.json"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of the run that the signals of the next test meet."""
+    project = Project(tmp_path_factory.mktemp("undisturbed"))
+    project.write_experiment(experiment(METHODS[1]))
+    project.snakemake("aggregate")
+    return files(project)
+
+
+@pytest.mark.parametrize(
+    ("number", "everything"),
+    [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False)],
+    ids=["Ctrl-C", "SIGTERM", "SIGTERM to snakemake alone"],
+)
+def test_snakemake_is_ended_and_goes_on(
+    project: Project, undisturbed: dict[str, bytes], number: signal.Signals, everything: bool
+) -> None:
+    """By a terminal or a batch system, which tell every process, or by `kill`, after which the run at work is finished."""
+    project.write_experiment(experiment(METHODS[1]))
+    project.environment_extra = {"DST_CHECKPOINT_SECONDS": "0"}
+    code, said = project.end_when(second_checkpoint(project), number, everything)
+    assert code != 0
+    assert "Traceback" not in said
+    (log,) = project.folder.glob("results/logs/train/*.log")
+    assert "Traceback" not in log.read_text()
+    if everything:
+        assert files_of_finished(project) == []
+        assert log.read_text().endswith("; what is finished is kept, and the next call goes on from there\n")
+        assert len(list(project.folder.glob("results/.checkpoints/*.pt"))) == 1
+    project.snakemake("aggregate")
+    assert files(project) == undisturbed
+    (runtime,) = project.folder.glob("results/runs/*/runtime.json")
+    assert (json.loads(runtime.read_text())["resumed_at_epoch"] > 0) == everything
