@@ -196,9 +196,12 @@ class Soak:
         return process.returncode != 0
 
     def _no_cache(self) -> bool:
-        """A file where the folder of the caches should be, for one whole call."""
-        nowhere = str(self.project.path("Snakefile"))
-        process, before = self._start({"XDG_CACHE_HOME": nowhere, "TORCHINDUCTOR_CACHE_DIR": f"{nowhere}/compiled"})
+        """A file where the folder of our caches should be, for one whole call; Snakemake keeps the one it needs."""
+        nowhere = self.said.with_name("nowhere")
+        nowhere.mkdir(exist_ok=True)
+        (nowhere / "dst_repro").write_bytes(b"")
+        compiled = str(nowhere / "dst_repro/compiled")
+        process, before = self._start({"XDG_CACHE_HOME": str(nowhere), "TORCHINDUCTOR_CACHE_DIR": compiled})
         self._end(process, before)
         if process.returncode and not self._mend(self.said.read_text(errors="replace")):
             self.figures.troubles.append(f"without caches a call failed: {self._last_words()}")
