@@ -83,7 +83,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 def test_snakemake_is_ended_and_goes_on(
     project: Project, undisturbed: dict[str, bytes], number: signal.Signals, everything: bool
 ) -> None:
-    """By a terminal or a batch system, which tell every process, or by `kill`, after which the run at work is finished."""
+    """By a terminal or a batch system, which tell every process, or by `kill`, after which the run is finished."""
     project.write_experiment(experiment(METHODS[1]))
     project.environment_extra = {"DST_CHECKPOINT_SECONDS": "0"}
     code, said = project.end_when(second_checkpoint(project), number, everything)
