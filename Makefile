@@ -34,6 +34,10 @@ soak: setup
 	$(BIN)/python -m tests.soak --write-readme $(SOAK_ARGS)
 	$(BIN)/python -m pytest -n auto -m soak
 
+# whether every committed table and figure is, to the byte, what the committed records give: two minutes
+redraw-check: setup
+	$(BIN)/python -m pytest -m '' tests/workflow/test_redrawn.py
+
 # alone on the machine, or the numbers are those of the neighbours
 bench: setup
 	$(BIN)/python -m benchmarks $(BENCH_ARGS)
