@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 
 .DEFAULT_GOAL := quickstart
-.PHONY: quickstart setup test test-all soak bench lint format rulegraph report schema clean
+.PHONY: quickstart setup test test-all redraw-check soak bench lint format rulegraph report schema clean
 
 quickstart: setup
 	$(BIN)/snakemake --cores $(CORES)

@@ -80,6 +80,35 @@ def test_a_missing_config_file_on_snakemakes_own_command_line(project: Project) 
     assert "config/nowhere.yaml" in done.stderr.strip().splitlines()[-1]
 
 
+BROKEN = {
+    "syntax.yaml": (b"suite: [x\n  y: :\n", "not valid YAML: "),
+    "latin.yaml": (b"suite: \xe9\n", "not UTF-8 text (byte 7)"),
+    "list.yaml": (b"- suite\n", "a mapping (key: value lines) is expected"),
+    "empty.yaml": (b"", "a mapping (key: value lines) is expected"),
+    "folder.yaml": (None, "a file is expected, not a folder"),
+    "missing.yaml": (None, "no such file"),
+}
+"""Files that Snakemake refuses before it reads our rules."""
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_config_file_that_snakemake_can_not_read(project: Project, name: str) -> None:
+    content, reason = BROKEN[name]
+    file = project.path(f"config/{name}")
+    if content is not None:
+        file.write_bytes(content)
+    elif name == "folder.yaml":
+        file.mkdir()
+    done = project.call("-m", "snakemake", "--cores", "1", "--configfile", f"config/{name}")
+    assert done.returncode != 0
+    assert "dst_repro/" not in done.stderr, "a traceback of ours"
+    assert project.records() == {}
+    done = project.call("-m", "dst_repro", "status", "--suite", f"config/{name}")  # as docs/errors.md says
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"dst_repro: config/{name}: {reason}")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_misspelt_key_of_the_suite(project: Project) -> None:
     project.write_suite(itms=["tiny/*"])
     done = project.call("-m", "snakemake", "--cores", "1")
