@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from dst_repro.compare.cells import Cell, missing_seeds
 from dst_repro.compare.sweep import Sweep, sweep_at
+from dst_repro.records.frames import TOGETHER
 
 # slug of the published tables -> slug of the suite and what its parameters must be; others have one name in both
 METHODS: dict[str, tuple[str, dict[str, str]]] = {
@@ -68,7 +68,7 @@ def same_density(target: float, percent: float) -> bool:
 def _same_method(row: Row, cell: Cell) -> bool:
     mask, _, tost = row.method.partition("+")
     slug, wanted = METHODS.get(mask, (mask, {}))
-    tricks = json.loads(cell.get("tricks") or "[]")
+    tricks = str(cell.get("tricks")).split(TOGETHER) if cell.get("tricks") else []
     trained = _has(cell, "weights_from") and not _has(cell, "weights_at")  # rewound weights are no trained ones
     return (
         cell.get("method") == slug

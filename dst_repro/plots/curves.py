@@ -12,6 +12,8 @@ from dst_repro.records.frames import Frames
 from dst_repro.tables.cells import Cell, cells
 
 Where = Mapping[str, Sequence[Any]]
+AS_SET = ("beta", "skip_weight", "label_smoothing")
+"""What is no share."""
 COUNTS = ["mean", "std", "low", "high", "n", "planned"]  # low, high: the lowest and the highest seed
 
 
@@ -52,7 +54,7 @@ def layer_curves(frames: Frames, where: Where, name: str, at: str) -> pd.DataFra
 
 
 def network_curves(frames: Frames, where: Where, name: str) -> pd.DataFrame:
-    """`density` or an accuracy in percent against the epoch; one row a (cell, epoch).
+    """`density` or an accuracy in percent, or what a trick has set, against the epoch; one row a (cell, epoch).
 
     Density is counted from the layers, so that epoch 0 has the network before training.
     """
@@ -67,6 +69,7 @@ def network_curves(frames: Frames, where: Where, name: str) -> pd.DataFrame:
             rows = rows.groupby(["id", "epoch"])["value"].sum().reset_index()
             numel = cell.finished.set_index("id")["numel"]
             rows = rows.assign(value=rows["value"] / rows["id"].map(numel))
-        rows = rows.assign(value=100 * rows["value"]).sort_values(["epoch", "id"])
+        percent = 1 if name in AS_SET else 100
+        rows = rows.assign(value=percent * rows["value"]).sort_values(["epoch", "id"])
         parts.append(_with_cell(cell, _summary(rows, ["epoch"]).assign(metric=name)))
     return _join(parts, columns)

@@ -10,16 +10,21 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from dst_repro.plots import beside, style
-from dst_repro.plots.curves import network_curves
+from dst_repro.plots.curves import AS_SET, network_curves
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Beside
 
-Metric = Literal["density", "test_accuracy", "validation_accuracy"]
+Metric = Literal["density", "test_accuracy", "validation_accuracy", "density_with_ghosts", "beta", "skip_weight",
+                 "label_smoothing"]  # fmt: skip
 LABELS = {
     "density": "weights kept (%)",
     "test_accuracy": "test accuracy (%)",
     "validation_accuracy": "validation accuracy (%)",
+    "density_with_ghosts": "weights kept,\nwith ghosts (%)",
+    "beta": "beta of\nsoft neurons",
+    "skip_weight": "weight of\nghost skips",
+    "label_smoothing": "label smoothing",
 }
 
 
@@ -75,7 +80,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], style.Loo
 
 def _scale(axes: Axes, rows: pd.DataFrame, metric: str, log: bool) -> None:
     """Log for densities; accuracies from where the curves are after a quarter of training, not from chance level."""
-    if metric == "density":
+    if metric in AS_SET:
+        return
+    if metric.startswith("density"):
         if log:
             style.log_percent(axes)
             axes.set_ylim(0.8 * rows.loc[rows["mean"] > 0, "mean"].min(), 115)

@@ -67,6 +67,8 @@ RUNS = pa.DataFrameSchema(
     strict=False,  # beside these stand the other fields of RunConfig, parameters as `method_params.alpha`
 )  # fmt: skip
 
+TOGETHER = " + "
+"""Between the names of tricks."""
 GRANDPARENTS = tuple(f"{a}.{b}" for a in PARENTS for b in PARENTS)  # a chain of many rounds would fill the frame
 
 WORD = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # a few words in millions of rows
@@ -139,6 +141,8 @@ def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
         "wall_seconds": runtime.get("wall_seconds"),
         "seconds_in_steps": runtime.get("seconds_in_steps"),
     }
+    if run.tricks:  # else there is no such column, or nothing in it
+        row["tricks"] = TOGETHER.join(sorted(run.tricks))
     for name in SELECTIONS:
         row |= _metrics(name, getattr(found.metrics, name) if found and found.metrics else None)
     fields = dict(_flat(run.full()))

@@ -97,13 +97,18 @@ def _varying(firsts: pd.DataFrame) -> dict[str, list[str]]:
     fields = [str(c) for c in firsts.columns if c not in RUNS.columns and c not in SILENT]
     found: dict[str, list[str]] = {}
     for (_, _, method), group in firsts.groupby(["dataset", "model", "method"]):
-        differ = [f for f in fields if group[f].map(plain).nunique() > 1]
+        differ = [f for f in fields if group[f].map(plain)[_has(group, f)].nunique() > 1]
         own = [f for f in differ if f.partition(".")[0] not in PARENTS]
         if not group[["density", *own]].map(plain).duplicated().any():
             differ = own
         known = found.setdefault(str(method), [])
         known += [f for f in differ if f not in known]
     return found
+
+
+def _has(group: pd.DataFrame, field: str) -> pd.Series[bool]:
+    """Whose value of a field counts: a trick's parameters tell those apart that have the trick."""
+    return group[field].notna() if field.startswith("tricks.") else pd.Series(True, group.index)
 
 
 def _setting(first: pd.Series[Any], fields: Iterable[str]) -> str:

@@ -1,0 +1,51 @@
+"""Differences between two treatments, seed by seed: seeds share the data's order and the initial weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from scipy import stats
+
+from dst_repro.statistics.summary import summarise
+
+
+class Paired(NamedTuple):
+    """Of the seeds that both have. What one seed says nothing of is nan."""
+
+    n: int
+    mean: float
+    std: float
+    low: float
+    """Student's 95 % interval of the mean, from here to `high`."""
+    high: float
+    up: int
+    """Seeds whose difference is above zero."""
+    p: float
+    """Of the paired t test, two-sided."""
+
+
+def paired(treated: Mapping[int, float], control: Mapping[int, float]) -> Paired:
+    """Seed -> value of each; treated minus control."""
+    both = sorted(seed for seed in treated.keys() & control.keys() if not math.isnan(treated[seed] - control[seed]))
+    differences = [treated[seed] - control[seed] for seed in both]
+    found = summarise(differences)
+    low, high = found.interval()
+    p = math.nan
+    if found.n > 1:
+        p = float(stats.ttest_1samp(differences, 0).pvalue) if found.std > 0 else float(found.mean == 0)
+    return Paired(found.n, found.mean, found.std, low, high, sum(d > 0 for d in differences), p)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's corrected p of tests that are judged together; nan stays and is none of them."""
+    from statsmodels.stats.multitest import multipletests  # slow to import, and few items need it
+
+    known = [place for place, value in enumerate(p) if not math.isnan(value)]
+    found = [math.nan] * len(p)
+    if known:
+        corrected = multipletests([p[place] for place in known], method="holm")[1]
+        for place, value in zip(known, corrected, strict=True):
+            found[place] = float(value)
+    return found

@@ -1,0 +1,148 @@
+"""What tricks gain: a run with them against the same run without, seed by seed."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from dst_repro.records.frames import TOGETHER, Frames
+from dst_repro.registry import tables
+from dst_repro.statistics.paired import holm, paired
+from dst_repro.statistics.summary import summarise
+from dst_repro.tables.cells import Cell, Selected, cells, gaps, plain
+from dst_repro.tables.render import Table
+
+LONG = ["dataset", "model", "method", "setting", "density", "tricks", "without", "gain", "std", "low", "high", "up",
+        "n", "planned", "p", "p_holm", "text", "runs", "left_out"]  # fmt: skip
+HEADS = ("without (%)", "gain (points)", "95 % interval", "seeds up", "p (Holm)")
+
+Tricks = dict[str, dict[str, Any]]
+
+
+class GainsParams(Selected):
+    selection: Literal["last", "best_on_validation", "best_on_test"] = "last"
+    """The epoch by which a run is judged, with tricks and without."""
+    whole: Annotated[tuple[str, ...], Field(strict=False)] = (
+        "ghost-skips", "label-smoothing", "rescaled-init", "soft-neurons"
+    )  # fmt: skip
+    """The tricks that are called `all`; with one of them missing they are `all but` that."""
+
+
+def gains(frames: Frames, params: GainsParams) -> pd.DataFrame:
+    """One row a cell with tricks whose like without them is planned; accuracies in percent, gains in points.
+
+    Single tricks come first, then sets. `p_holm` is corrected for all rows of the frame together.
+    """
+    known = cells(frames.runs, params.where)
+    names = _names({cell.id: _tricks(cell) for cell in known}, params.whole)
+    alike: dict[str, list[Cell]] = defaultdict(list)
+    for cell in known:
+        alike[_rest(cell)].append(cell)
+    rows = []
+    for group in alike.values():
+        control = next((cell for cell in group if not _tricks(cell)), None)
+        treated = sorted((c for c in group if _tricks(c)), key=lambda c: (len(_tricks(c)), names[c.id]))
+        rows += [_row(cell, control, names[cell.id], params) for cell in treated if control is not None]
+    frame = pd.DataFrame(rows, columns=LONG)
+    return frame.assign(p_holm=holm(list(frame["p"])))
+
+
+def _config(cell: Cell) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(cell.runs["config"].iloc[0])
+    return found
+
+
+def _tricks(cell: Cell) -> Tricks:
+    found: Tricks = _config(cell).get("tricks", {})
+    return found
+
+
+def _rest(cell: Cell) -> str:
+    """What a run and the same without tricks have in common."""
+    rest = {key: value for key, value in _config(cell).items() if key not in ("tricks", "seed")}
+    return json.dumps(rest, sort_keys=True)
+
+
+def _names(shown: dict[str, Tricks], whole: tuple[str, ...]) -> dict[str, str]:
+    """Cell -> what its tricks are called: parameters only where another cell has the same tricks with others."""
+    variants: dict[str, list[str]] = defaultdict(list)
+    for found in shown.values():
+        for slug, params in found.items():
+            if (text := json.dumps(params, sort_keys=True)) not in variants[slug]:
+                variants[slug].append(text)
+    return {cell: _name(found, whole, variants) for cell, found in shown.items()}
+
+
+def _name(found: Tricks, whole: tuple[str, ...], variants: dict[str, list[str]]) -> str:
+    missing = sorted(set(whole) - set(found))
+    own = [_words(found[slug], [json.loads(text) for text in variants[slug]]) for slug in sorted(found)]
+    if len(missing) <= 1 and len(whole) > 2 and set(found) <= set(whole):
+        name = f"all but {missing[0]}" if missing else "all"
+    else:
+        name = TOGETHER.join(sorted(found))
+    words = ", ".join(filter(None, own))
+    return f"{name} ({words})" if words else name
+
+
+def _words(params: dict[str, Any], variants: list[dict[str, Any]]) -> str:
+    """The parameters in which the variants of a trick differ, where they are not the defaults."""
+    differ = [key for key in params if any(other.get(key, ...) != params[key] for other in variants)]
+    return ", ".join(f"{key} {'never' if params[key] is None else plain(params[key])}" for key in differ)
+
+
+def _row(cell: Cell, control: Cell, name: str, params: GainsParams) -> dict[str, Any]:
+    column = f"{params.selection}.test_accuracy"
+    values = [{int(s): 100 * v for s, v in zip(c.finished["seed"], c.finished[column], strict=True)}
+              for c in (cell, control)]  # fmt: skip
+    found = paired(*values)
+    ids = cell.runs.set_index("seed")["id"]
+    both = [seed for seed in ids.index if seed in values[0] and seed in values[1]]
+    return {
+        **{key: control.field(key) for key in LONG[:4]},
+        "density": 100 * float(cell.runs["density"].iloc[0]), "tricks": name,
+        "without": summarise(values[1][seed] for seed in both).mean, "gain": found.mean, "std": found.std,
+        "low": found.low, "high": found.high, "up": found.up, "n": found.n, "planned": cell.planned, "p": found.p,
+        "text": _text(cell, found.mean, found.n, set(both)),
+        "runs": " ".join(ids[ids.index.isin(both)]), "left_out": " ".join(ids[~ids.index.isin(both)]),
+    }  # fmt: skip
+
+
+def _text(cell: Cell, mean: float, n: int, counted: set[int]) -> str:
+    """`+1.23 (3)`; `+0.40 (2 of 3; s1 missing)`; `—` for none."""
+    number = f"{mean:+.2f}" if n else "\N{EM DASH}"
+    if n == cell.planned:
+        return f"{number} ({n})"
+    return f"{number} ({n} of {cell.planned}; {gaps(cell, set(cell.runs['seed']) - counted)})"
+
+
+@tables.register("gains", GainsParams)
+def table(frames: Frames, params: GainsParams) -> Table:
+    """What tricks gain over the same run without them, with 95 % intervals and the number of seeds that gain
+
+    Differences are taken seed by seed: the seeds of both share mask, initial weights and order of the data.
+    """
+    long = gains(frames, params)
+    rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in long.to_dict("records")]
+    labels: list[tuple[str, ...]] = [(r["dataset"], r["model"], r["method"], r["setting"], r["tricks"]) for r in rows]
+    for place in (1, 0):  # said once for all in the title, unless they differ
+        if len({label[place] for label in labels}) == 1:
+            labels = [(*label[:place], "", *label[place + 1 :]) for label in labels]
+    texts = [[_minus(word) for word in _texts(row)] for row in rows]
+    names = ["data set", "model", "mask", "setting", "tricks"]
+    return Table(long, names, [(head,) for head in HEADS], labels, texts).compact()
+
+
+def _texts(row: dict[str, Any]) -> list[str]:
+    interval = "" if math.isnan(row["low"]) else f"{row['low']:+.2f} to {row['high']:+.2f}"
+    p = "" if math.isnan(row["p_holm"]) else "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
+    return [f"{row['without']:.2f}" if row["n"] else "\N{EM DASH}", row["text"], interval,
+            f"{row['up']} of {row['n']}" if row["n"] else "", p]  # fmt: skip
+
+
+def _minus(word: str) -> str:
+    return word.replace("-0.00", "0.00").replace("+0.00", "0.00").replace("-", "\N{MINUS SIGN}")
