@@ -39,8 +39,8 @@ def contents(suite: Suite) -> Iterator[str]:
 def explain(suite: Suite, run: RunConfig) -> Iterator[str]:
     """One run: where it is used, every setting, what came of it, and its files."""
     results = Path(suite.file.results_dir)
-    found = record.read(results, run.id)
-    yield f"{run.id}: {standing(run, results).words}"
+    found = record.read(results, run.id, lambda line: None)  # the next line says it
+    yield f"{run.id}: {standing(run, results).text}"
     members = suite.experiments_of[run.id]
     yield f"experiments: {', '.join(members)}"
     items = [key for key, item in suite.items.items() if not set(members).isdisjoint(item.experiments)]

@@ -41,7 +41,7 @@ class LayerCount(_Part):
 
     name: str
     shape: tuple[int, ...]
-    numel: int
+    numel: Annotated[int, Field(ge=1)]
     kept: int
     effective: int | None = None
     """Kept weights on some path from the input to the output; null in records older than this field."""
@@ -103,6 +103,8 @@ class Record(_Part):
             raise ValueError("a finished run has metrics, and no other")
         if any(not 0 <= layer.kept <= layer.numel == math.prod(layer.shape) for layer in self.layers):
             raise ValueError("a layer keeps at most the weights of its shape")
+        if any(layer.effective is not None and not 0 <= layer.effective <= layer.kept for layer in self.layers):
+            raise ValueError("of the kept weights of a layer some are effective")
         if (self.status == "finished") != (self.reason is None):
             raise ValueError("a run that is not finished says why")
         if self.metrics is not None and self.layers:

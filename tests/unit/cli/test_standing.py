@@ -310,3 +310,17 @@ for _ in range(20):
         time.sleep(0.001)
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert counter.read_text() == "60"
+
+
+def test_explain_says_why_a_run_is_broken_and_trains_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    suite = suite_of(tmp_path, [{"set": {"method": "dense"}}])
+    (run,) = suite.runs.values()
+    train(run, tmp_path / "results")
+    (record.folder(tmp_path / "results", run.id) / "history.parquet").write_bytes(b"x")
+    capsys.readouterr()
+    assert cli.main(["explain", run.id, "--suite", str(tmp_path / "suite.yaml")]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == f"{run.id}: broken: its history is missing or damaged; {record.REMEDY}"
+    assert said.err == ""

@@ -214,3 +214,13 @@ def test_damaged_record_names_its_file(results: Path, text: str, message: str) -
 def test_unknown_status_is_refused(tiny: RunFactory) -> None:
     with pytest.raises(ValidationError, match="status"):
         record(tiny, status="done")
+
+
+@pytest.mark.parametrize(
+    "values", [{"shape": (0,), "numel": 0, "kept": 0}, {"effective": 2}, {"effective": -1}, {"kept": 0, "effective": 1}]
+)
+def test_a_layer_that_can_not_be_is_refused(tiny: RunFactory, values: dict[str, Any]) -> None:
+    layer = {"name": "fc1", "shape": (2, 5), "numel": 10, "kept": 1, "effective": 1}
+    assert record(tiny, layers=(layer,)).effective == 1
+    with pytest.raises(ValidationError):
+        record(tiny, layers=(layer | values,))
