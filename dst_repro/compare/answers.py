@@ -92,7 +92,10 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
         reason.append(f"{len(cell.finished) - ours.n} finished runs have no such epoch")
     reason += [says(row, [cell], cell.true_density(reading)), *_facts(row, [cell])]
     if len(found.cells) > 1:
-        reason.append(f"{len(found.cells)} cells match; the {'nearest' if found.by_density else 'plainest'} answers")
+        nets = {other.get("model") for other in found.cells}
+        which = "nearest" if found.by_density else "plainest"
+        of_net = f" of {cell.get('model')}" if len(nets) > 1 else ""
+        reason.append(f"{len(found.cells)} cells match; the {which}{of_net} answers")
     columns = {
         "verdict": result,
         **_ours(row, ours, reading),
@@ -111,6 +114,8 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
 def _facts(row: dict[str, Any], cells: list[Cell]) -> list[str]:
     """What a reader must know of the cells: missing seeds, odd nets, runs of older source."""
     facts = [*dict.fromkeys(missing_seeds(cell) for cell in cells), NOTES.get(row["model"], "")]
+    nets = dict.fromkeys(cell.get("model") for cell in cells)
+    facts += [f"answered by {net}" for net in nets if net != row["model"] or row["model"] in NOTES]
     finished = [run for cell in cells for run in cell.finished]
     stale = [run for run in finished if run["stale"]]
     if stale:

@@ -239,6 +239,69 @@ def test_tickets_and_masks_at_initialisation_answer_only_as_they_were_found():
     assert not answers("snip", "snip", **{"method_params.positions": "shuffled"})
 
 
+TOST = "ghost-skips + label-smoothing + rescaled-init + soft-neurons"
+
+
+def of_tost(model: str = "resnet-32-double", tricks: str | None = None, **fields: Any) -> list[dict[str, Any]]:
+    settings: dict[str, Any] = {"dataset": "cifar10", "method": "snip", "density": 0.02, "protocol": ["tost"],
+                "validation": 0.1, "method_params.alpha": math.nan, "tricks": tricks}  # fmt: skip
+    settings |= fields
+    return five(model=model, cell=f"{model}-{tricks}-{sorted(fields.items())}", **settings)
+
+
+def asked_of_tost(runs: list[dict[str, Any]], method: str = "snip", **fields: Any) -> pd.Series[Any]:
+    asked = {"paper": "tost", "item": "Table 2", "dataset": "cifar10", "model": "resnet-32", "density_percent": 2,
+             "setting": ""}  # fmt: skip
+    return ask(runs, method=method, **asked | fields)
+
+
+def test_tost_is_all_four_tricks_and_its_baseline_none():
+    without, some = of_tost(), of_tost(tricks="ghost-skips + label-smoothing + soft-neurons")
+    other = of_tost(tricks="another-trick + ghost-skips + label-smoothing + soft-neurons")
+    every = of_tost(tricks=TOST)
+    runs = without + some + other + every
+    assert asked_of_tost(runs)["cell"] == without[0]["cell"]
+    row = asked_of_tost(runs, "snip+tost")
+    assert (row["cell"], row["other_cells"], row["reading"]) == (every[0]["cell"], "", "best_on_validation")
+    assert asked_of_tost(without + some + other, "snip+tost")["not_run"] == "no run of this method"
+    assert asked_of_tost(some + every)["not_run"] == "no run of this method"
+
+
+def test_random_masks_and_tickets_of_tost_are_of_all_weights_at_once():
+    for method, ours, parameter in (
+        ("random", "static", "method_params.distribution"),
+        ("lth", "imp", "method_params.scope"),
+    ):
+        for tost, tricks in (("", None), ("+tost", TOST)):
+            whole, layers = (of_tost(tricks=tricks, method=ours, **{parameter: v}) for v in ("global", "uniform"))
+            assert asked_of_tost(layers + whole, method + tost)["cell"] == whole[0]["cell"]
+            assert asked_of_tost(layers, method + tost)["not_run"] == "no run of this method"
+
+
+def test_both_widths_of_resnet_32_may_answer_and_the_verdict_names_its_net():
+    wide, narrow = of_tost(), of_tost("resnet-32")
+    row = asked_of_tost(narrow + wide)
+    assert (row["cell"], row["other_cells"]) == (wide[0]["cell"], narrow[0]["cell"])
+    assert "the paper does not state the width of its ResNet-32; answered by resnet-32-double;" in row["reason"]
+    assert "2 cells match; the plainest of resnet-32-double answers" in row["reason"]
+    alone = asked_of_tost(narrow)
+    assert (alone["cell"], alone["verdict"]) == (narrow[0]["cell"], row["verdict"])
+    assert "answered by resnet-32;" in alone["reason"] + ";"
+    planned = [r | {"status": "missing"} for r in wide]
+    assert asked_of_tost(planned + narrow)["cell"] == narrow[0]["cell"]
+    # nobody else's networks by these names
+    other = [r | {"protocol": ["snip"]} for r in wide]
+    assert asked_of_tost(other, paper="snip")["not_run"] == "no run of this model"
+
+
+def test_resnet_50_of_tost_is_that_for_small_images():
+    runs = of_tost("resnet-50-cifar")
+    row = asked_of_tost(runs, model="resnet-50")
+    assert row["cell"] == runs[0]["cell"]
+    assert "answered by resnet-50-cifar" in row["reason"]
+    assert asked_of_tost(of_tost("resnet-50"), model="resnet-50")["not_run"] == "no run of this model"
+
+
 def test_alpha_not_stated():
     table = {"setting": "", "density_percent": 2.48}
     row = ask(five(reached=7.87), **table)
