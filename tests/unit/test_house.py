@@ -77,12 +77,16 @@ def test_every_config_file_is_read_and_its_runs_are_valid(monkeypatch: pytest.Mo
         assert suite.items or suite.file.experiments
 
 
-def test_the_queue_for_a_gpu_trains_what_the_suite_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_for_a_gpu_trains_what_the_suites_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    queue, suite = (load_suite(ROOT / f"config/{name}.yaml") for name in ("gpu-queue", "cifar10"))
-    assert set(queue.runs) < set(suite.runs)
-    first, second = list(queue.runs.values())[:2]
-    assert (first.model, first.method, second.method_params) == ("vgg-16", "dense", {"alpha": 5e-6})
+    queue, dst, tost = (load_suite(ROOT / f"config/{name}.yaml") for name in ("gpu-queue", "cifar10", "tost"))
+    assert set(queue.runs) < {*dst.runs, *tost.runs}
+    runs = list(queue.runs.values())
+    assert [(run.model, run.method, run.method_params) for run in runs[:2]] == [
+        ("vgg-16", "dense", {}), ("vgg-16", "dst", {"alpha": 5e-6})]  # fmt: skip
+    assert [(run.method, bool(run.tricks)) for run in runs[4:10]] == [
+        (mask, tricks) for mask in ("static", "synflow", "snip") for tricks in (False, True)]  # fmt: skip
+    assert {run.dataset for run in runs} == {"cifar10"}
 
 
 def test_the_quickstart_is_as_large_as_the_readme_says(monkeypatch: pytest.MonkeyPatch) -> None:
