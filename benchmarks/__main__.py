@@ -9,13 +9,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import check, data_path, memory, planning, recurrent, result, scheduling, share, steps
+from benchmarks import check, data_path, memory, planning, recurrent, result, scheduling, share, steps, tricks
 from benchmarks.measure import ROOT, say
 from dst_repro.machine import environment
 from dst_repro.machine.device import settle
 
 SECTIONS = {
     "steps": steps.measure,
+    "tricks": tricks.measure,
     "data-path": data_path.measure,
     "recurrent": recurrent.measure,
     "memory": memory.measure,

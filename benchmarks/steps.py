@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.flops import count, matmul_peak
 from benchmarks.measure import interleaved, ratios, say, summed_up
@@ -66,7 +67,7 @@ def seconds_per_step(case: Case, data: Data) -> dict[str, list[float]]:
     actions = {}
     for method in ["dense", *case.methods]:
         periodic = takes(method, "update_period")
-        period = {"update_period": PERIOD} if periodic else {}
+        period: dict[str, Any] = {"update_period": PERIOD} if periodic else {}
         actions[method] = epoch_timer(build(case.model, method, data, case.batch, **period))
         if periodic and case.steps < PERIOD:
             always = build(case.model, method, data, case.batch, update_period=1)

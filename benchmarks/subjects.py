@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -47,7 +47,15 @@ def takes(method: str, parameter: str) -> bool:
     return parameter in methods[method].params.model_fields
 
 
-def build(model: str, method: str, data: Data, batch: int, epochs: int | None = None, **params: Any) -> Trainer:
+def build(
+    model: str,
+    method: str,
+    data: Data,
+    batch: int,
+    epochs: int | None = None,
+    tricks: Mapping[str, Any] | None = None,
+    **params: Any,
+) -> Trainer:
     """A training with the settings of DST's released code, those of the LeNets for all other models but the LSTMs.
 
     It has so many epochs, however short, that it is as long as the papers' trainings, and so compiles what those
@@ -64,6 +72,7 @@ def build(model: str, method: str, data: Data, batch: int, epochs: int | None = 
         "epochs": epochs or math.ceil(STEPS / math.ceil(len(data.train) / batch)),
         "batch_size": batch,
         "seed": 0,
+        "tricks": dict(tricks or {}),
         **TRAINING.get(model, {}),
     }
     if entry.facts.get("density"):

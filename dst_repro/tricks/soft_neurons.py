@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from dst_repro.errors import ConfigError
@@ -15,7 +17,28 @@ from dst_repro.methods.base import Context, Method
 from dst_repro.registry import Params, tricks
 from dst_repro.tricks.base import Fidelity, Trick
 
-SHAPES: dict[str, Callable[[Tensor], Tensor]] = {"swish": functional.silu, "mish": functional.mish}
+SHAPES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
+    "swish": (functional.silu, torch.ops.aten.silu_backward),
+    "mish": (functional.mish, torch.ops.aten.mish_backward),
+}
+"""f, and the gradient of its input from that of its output and the input."""
+
+
+class Scaled(torch.autograd.Function):
+    """f(beta * x) / beta, whose derivative is f'(beta * x): beta costs the backward pass nothing."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, shape: str, beta: float) -> Tensor:
+        inner = x * beta
+        ctx.save_for_backward(inner)
+        ctx.shape = shape
+        return SHAPES[shape][0](inner).div_(beta)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (inner,) = ctx.saved_tensors
+        return SHAPES[ctx.shape][1](gradient, inner), None, None
 
 
 class SoftNeuronsParams(Params):
@@ -62,7 +85,7 @@ class SoftNeurons(Trick):
 
     def dress(self, network: nn.Module) -> None:
         for module in _relus(network):
-            module.forward = self._activation  # type: ignore[assignment,method-assign]
+            module.forward = self._twice  # type: ignore[assignment,method-assign]
 
     def at(self, step: int) -> None:
         until = self.params.until
@@ -88,8 +111,12 @@ class SoftNeurons(Trick):
         self._soft = soft
 
     def _activation(self, x: Tensor) -> Tensor:
-        shape = SHAPES[self.params.shape]
-        return shape(x) if self.beta == 1 else shape(x * self.beta) / self.beta
+        found: Tensor = Scaled.apply(x, self.params.shape, self.beta)  # type: ignore[no-untyped-call]
+        return found
+
+    def _twice(self, x: Tensor) -> Tensor:
+        """The same, with second derivatives."""
+        return SHAPES[self.params.shape][0](x * self.beta) / self.beta
 
     @property
     def settled(self) -> bool:
