@@ -29,6 +29,7 @@ rule all:
         rules.aggregate.input,
         rules.aggregate.output,
         rules.compare.output,
+        rules.claims.output,
         rules.report.output,
         DRAWN,
     message:

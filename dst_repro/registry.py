@@ -83,5 +83,6 @@ tables = Registry("table", "dst_repro.tables")
 drops = Registry("prune rule", "dst_repro.sparsity")
 grows = Registry("growth rule", "dst_repro.sparsity")
 tricks = Registry("trick", "dst_repro.tricks")
+claims = Registry("claim rule", "dst_repro.claims")
 
-ALL = {r.kind: r for r in (methods, models, datasets, plots, tables, drops, grows, tricks)}
+ALL = {r.kind: r for r in (methods, models, datasets, plots, tables, drops, grows, tricks, claims)}

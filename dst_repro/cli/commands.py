@@ -140,13 +140,24 @@ def compare(args: argparse.Namespace) -> int:
     return 0
 
 
+def claims(args: argparse.Namespace) -> int:
+    from dst_repro.claims.answering import answers
+    from dst_repro.claims.write import write
+
+    suite = _suite(args)
+    results, _ = _folders(suite)
+    write(answers(suite, _frames(results)), results)
+    return 0
+
+
 def report(args: argparse.Namespace) -> int:
     from dst_repro import compare as comparing
+    from dst_repro.claims.write import read
     from dst_repro.report import page
 
     suite = _suite(args)
     results, figures = _folders(suite)
-    text = page.render(suite, _frames(results), comparing.read(results), results, figures)
+    text = page.render(suite, _frames(results), comparing.read(results), read(results), results, figures)
     write_text(results / "report.html", text)
     return 0
 

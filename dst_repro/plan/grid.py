@@ -20,7 +20,7 @@ from dst_repro.files import read_yaml
 from dst_repro.plan.catalogue import check_params
 from dst_repro.plan.config import SHARED, RunConfig, first_finding
 from dst_repro.plan.feasible import refuse_idle
-from dst_repro.plan.schema import Block, Experiment, Item, Paper, SuiteFile
+from dst_repro.plan.schema import Block, Claim, Experiment, Item, Paper, SuiteFile
 from dst_repro.reading import from_yaml, plain
 
 __all__ = ["Experiment", "Item", "Paper", "Suite", "SuiteFile", "expand", "load_experiment", "load_paper", "load_suite",
@@ -42,6 +42,11 @@ class Suite:
     experiments: Mapping[str, Experiment]
     runs: Mapping[str, RunConfig]  # id -> run; a run that two experiments share stands here once, parents too
     members: Mapping[str, tuple[str, ...]]  # experiment -> ids
+
+    @property
+    def claims(self) -> dict[str, Claim]:
+        """ "paper/claim" -> claim, of all papers that the suite has items of."""
+        return {f"{slug}/{name}": claim for slug, paper in self.papers.items() for name, claim in paper.claims.items()}
 
     @functools.cached_property
     def experiments_of(self) -> dict[str, list[str]]:
@@ -177,6 +182,11 @@ def load_paper(slug: str, config_dir: Path) -> Paper:
             check_params("plot" if item.kind == "figure" else "table", item.builder, item.params, "params")
         except ConfigError as error:
             raise error.within(str(path), f"items.{name}") from None
+    for name, claim in paper.claims.items():
+        try:
+            check_params("claim rule", claim.rule, claim.params, "params")
+        except ConfigError as error:
+            raise error.within(str(path), f"claims.{name}") from None
     return paper
 
 

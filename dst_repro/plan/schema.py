@@ -100,6 +100,20 @@ class Item(_File):
     params: dict[str, Any] = {}
 
 
+class Claim(_File):
+    """Something that a paper says, and the rule that answers it."""
+
+    states: Title
+    """The claim, in one sentence."""
+    source: str
+    """Where the paper says so, or what makes it a claim that follows from the paper."""
+    rule: str
+    """Slug of a rule; see `python -m dst_repro list`."""
+    experiments: Annotated[list[Slug], Field(min_length=1)]
+    """Whose runs answer. Those that a suite doesn't have are not trained for the claim's sake."""
+    params: dict[str, Any] = {}
+
+
 class Paper(_File):
     """The items of one article (config/papers/*.yaml)."""
 
@@ -107,6 +121,7 @@ class Paper(_File):
     title: Title
     citation: str
     items: dict[Slug, Item]
+    claims: dict[Slug, Claim] = {}
 
 
 class SuiteFile(_File):

@@ -19,6 +19,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from dst_repro import compare
+from dst_repro.claims import write as claims
 from dst_repro.files import write_text
 from dst_repro.plan.grid import Item, Suite
 from dst_repro.records import record
@@ -34,11 +35,14 @@ SVG_LIMIT = 400_000
 LABELS = ("dataset", "model", "method", "setting", "text")  # of a table's CSV, beside `cell` and `runs`
 
 
-def render(suite: Suite, frames: Frames, comparison: pd.DataFrame, results: Path, figures: Path) -> str:
+def render(
+    suite: Suite, frames: Frames, comparison: pd.DataFrame, answered: pd.DataFrame, results: Path, figures: Path
+) -> str:
     """The report of a suite as one HTML document.
 
-    `results` and `figures` are the suite's own folders: items are `results/<paper>-<item>.html` (and `.csv`) and
-    `figures/<paper>-<item>.svg` or `.png`. One that is not there is shown as not built.
+    `answered` are the claims' answers. `results` and `figures` are the suite's own folders: items are
+    `results/<paper>-<item>.html` (and `.csv`) and `figures/<paper>-<item>.svg` or `.png`. One that is not there is
+    shown as not built.
     """
     names = {key: name for kind in ("table", "figure") for name, key in suite.files(kind).items()}
     papers: dict[str, list[dict[str, Any]]] = {slug: [] for slug in suite.papers}
@@ -56,15 +60,18 @@ def render(suite: Suite, frames: Frames, comparison: pd.DataFrame, results: Path
         "stale": _stale(runs),
         "papers": [(suite.papers[slug], items) for slug, items in papers.items() if items],
         "comparison": Markup(compare.html_fragment(comparison)),  # noqa: S704  # escaped by its own template
+        "claims": Markup(claims.html(answered)) if len(answered) else None,  # noqa: S704  # escaped by its renderer
         "environment": _environment(runs["id"], Path(suite.file.results_dir)),
     }
     return environment().get_template("report.html.j2").render(context)
 
 
-def write(suite: Suite, frames: Frames, comparison: pd.DataFrame, results: Path, figures: Path) -> Path:
+def write(
+    suite: Suite, frames: Frames, comparison: pd.DataFrame, answered: pd.DataFrame, results: Path, figures: Path
+) -> Path:
     """Write `report.html` in `results` and return its path."""
     path = results / "report.html"
-    write_text(path, render(suite, frames, comparison, results, figures))
+    write_text(path, render(suite, frames, comparison, answered, results, figures))
     return path
 
 

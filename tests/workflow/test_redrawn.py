@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from dst_repro import compare
+from dst_repro.claims import write as claims
+from dst_repro.claims.answering import answers
 from dst_repro.cli import drawing
 from dst_repro.plan.grid import load_suite
 from dst_repro.records.frames import Frames, aggregate
@@ -53,6 +55,7 @@ def test_committed_files_are_what_committed_records_give(
         for file, item in suite.files(kind).items():  # type: ignore[arg-type]
             drawing.item(frames, suite.items[item], folder, file)
     compare.write(compare.comparison(frames), results)
+    claims.write(answers(suite, frames), results)
     made = {file: (tmp_path / file) for file in FILES[name]}
     gone = [file for file, path in made.items() if not path.is_file()]
     other = [f for f, path in made.items() if f not in gone and path.read_bytes() != (ROOT / f).read_bytes()]

@@ -22,6 +22,35 @@ rule aggregate:
         "python -m dst_repro aggregate --suite {params.suite:q} --source {params.source:q} 2> {log:q}"
 
 
+rule claims:
+    input:
+        rules.aggregate.output,
+    output:
+        multiext(f"{SUITE_RESULTS}/claims", ".csv", ".md"),
+    log:
+        f"{RESULTS}/logs/{SUITE.file.suite}/claims.log",
+    conda:
+        ENVIRONMENT
+    params:
+        suite=SUITE_JSON,
+        source=SOURCE,
+        claims={name: claim.model_dump() for name, claim in SUITE.claims.items()},
+        code=source_of(
+            "dst_repro.claims.write",
+            "dst_repro.claims.answering",
+            *sorted(
+                {
+                    look_up("claim rule", claim.rule)["module"]
+                    for claim in SUITE.claims.values()
+                }
+            ),
+        ),
+    message:
+        "Answering the claims of {SUITE.file.suite}"
+    shell:
+        "python -m dst_repro claims --suite {params.suite:q} --source {params.source:q} 2> {log:q}"
+
+
 rule compare:
     input:
         rules.aggregate.output,

@@ -2,6 +2,7 @@ rule report:
     input:
         rules.aggregate.output,
         rules.compare.output,
+        rules.claims.output,
         expand(f"{SUITE_RESULTS}/{{item}}.html", item=TABLES),
         expand(f"{SUITE_FIGURES}/{{item}}.svg", item=FIGURES),
     output:
@@ -25,9 +26,11 @@ rule latest:
     input:
         report=f"{SUITE_RESULTS}/report.html",
         comparison=multiext(f"{SUITE_RESULTS}/comparison", ".csv", ".md", ".html"),
+        claims=rules.claims.output,
     output:
         report=f"{RESULTS}/report.html",
         comparison=multiext(f"{RESULTS}/comparison", ".csv", ".md", ".html"),
+        claims=multiext(f"{RESULTS}/claims", ".csv", ".md"),
     log:
         f"{RESULTS}/logs/latest.log",
     conda:

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from dst_repro import compare
+from dst_repro.claims.answering import answers
 from dst_repro.plan.grid import Item, Paper, Suite, plan
 from dst_repro.records import record
 from dst_repro.records.frames import Frames, aggregate
@@ -109,7 +110,7 @@ def built(suite: Suite, frames: Frames, tmp_path: Path) -> str:
     folder = record.folder(Path(suite.file.results_dir), ids[0])
     folder.mkdir(parents=True)
     (folder / "runtime.json").write_text(json.dumps(machine))
-    path = page.write(suite, frames, compare.comparison(frames), own, figures)
+    path = page.write(suite, frames, compare.comparison(frames), answers(suite, frames), own, figures)
     assert path == own / "report.html"
     return path.read_text()
 
@@ -196,7 +197,7 @@ def test_environment_and_comparison(built: str):
 
 def test_it_is_the_same_twice(suite: Suite, frames: Frames, tmp_path: Path):
     comparison = compare.comparison(frames)
-    first, second = (page.render(suite, frames, comparison, tmp_path, tmp_path) for _ in range(2))
+    first, second = (page.render(suite, frames, comparison, answers(suite, frames), tmp_path, tmp_path) for _ in range(2))
     assert first == second
     assert "No run has left a" in first
 

@@ -1,0 +1,66 @@
+"""The answers as files: CSV with everything, Markdown to read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dst_repro.claims.answering import COLUMNS
+from dst_repro.claims.base import VERDICTS
+from dst_repro.errors import UserError
+from dst_repro.files import write_text
+from dst_repro.tables.render import Table, frame_csv, html_fragment, markdown
+
+TITLE = "What the papers say, and what the runs say to it"
+HEADS = ("claim", "answer", "evidence")
+NUMBERS = ("statistic", "low", "high", "threshold", "stale", "n")
+
+
+def caption(frame: pd.DataFrame) -> str:
+    """How many claims have which answer."""
+    found = Counter(frame["verdict"])
+    counted = ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS)
+    return (
+        f"{len(frame)} claims: {counted}. A claim holds or fails by a rule with its threshold, over intervals of 95 %; "
+        "reduced: by runs with fewer epochs, images or weights than the paper's, which speak for their own setting."
+    )
+
+
+def table(frame: pd.DataFrame) -> Table:
+    """The answers for readers."""
+    rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+    labels: list[tuple[str, ...]] = [(row["paper"], row["claim"]) for row in rows]
+    return Table(frame, ["paper", "id"], [(head,) for head in HEADS], labels, [_texts(row) for row in rows])
+
+
+def _texts(row: dict[str, Any]) -> list[str]:
+    marks = [row["verdict"], "reduced" if row["reduced"] else "", f"{row['stale']} runs stale" if row["stale"] else ""]
+    return [row["states"], ", ".join(filter(None, marks)), row["evidence"].replace("-", "\N{MINUS SIGN}")]
+
+
+def html(frame: pd.DataFrame) -> str:
+    """The table alone, for a page that has a style of its own."""
+    return html_fragment(table(frame), TITLE, caption(frame))
+
+
+def write(frame: pd.DataFrame, folder: Path) -> None:
+    """`claims.csv` and `claims.md`."""
+    write_text(folder / "claims.csv", frame_csv(frame))
+    write_text(folder / "claims.md", markdown(table(frame), TITLE, caption(frame)))
+
+
+def read(folder: Path) -> pd.DataFrame:
+    """What `write` wrote. Raises `UserError` where there is none."""
+    path = folder / "claims.csv"
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in NUMBERS})
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; run `python -m dst_repro claims` first") from None
+    except ValueError as error:
+        raise UserError(f"{path}: not a table of claims ({error}); run `python -m dst_repro claims` again") from None
+    if list(frame.columns) != COLUMNS:
+        raise UserError(f"{path}: not a table of claims; run `python -m dst_repro claims` again")
+    return frame
