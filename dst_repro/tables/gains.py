@@ -80,12 +80,16 @@ def _names(shown: dict[str, Tricks], whole: tuple[str, ...]) -> dict[str, str]:
 
 def _name(found: Tricks, whole: tuple[str, ...], variants: dict[str, list[str]]) -> str:
     missing = sorted(set(whole) - set(found))
-    own = [_words(found[slug], [json.loads(text) for text in variants[slug]]) for slug in sorted(found)]
+    own = {slug: _words(found[slug], [json.loads(text) for text in variants[slug]]) for slug in sorted(found)}
     if len(missing) <= 1 and len(whole) > 2 and set(found) <= set(whole):
         name = f"all but {missing[0]}" if missing else "all"
     else:
         name = TOGETHER.join(sorted(found))
-    words = ", ".join(filter(None, own))
+    told = {slug: words for slug, words in own.items() if words}
+    if len(set(told.values())) <= 1:  # of one trick, or the same of several: said once, without its name
+        words = next(iter(told.values()), "")
+    else:
+        words = "; ".join(f"{slug} {words}" for slug, words in told.items())
     return f"{name} ({words})" if words else name
 
 

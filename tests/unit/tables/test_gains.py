@@ -65,7 +65,9 @@ def test_the_table_says_so() -> None:
     ("tricks", "name"),
     [({SKIPS: {}}, SKIPS), ({SKIPS: {}, SOFT: {}}, f"{SKIPS} + {SOFT}"), (EVERY, "all"),
      ({s: {} for s in EVERY if s != INIT}, f"all but {INIT}"),
-     ({SKIPS: {"until": None}}, f"{SKIPS} (until never)"), (EVERY | {SOFT: {"beta": 3.0}}, "all (beta 3)")],
+     ({SKIPS: {"until": None}}, f"{SKIPS} (until never)"), (EVERY | {SOFT: {"beta": 3.0}}, "all (beta 3)"),
+     (EVERY | {SOFT: {"until": 0.2}, SKIPS: {"until": 0.2}}, "all (until 0.2)"),
+     (EVERY | {SOFT: {"until": 0.2}, SKIPS: {"until": 0.3}}, f"all ({SKIPS} until 0.3; {SOFT} until 0.2)")],
 )  # fmt: skip
 def test_names_of_sets(tricks: dict[str, dict[str, object]], name: str) -> None:
     """Parameters are named where another cell has the same trick with others."""
