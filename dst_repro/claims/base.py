@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from dst_repro.statistics.paired import Paired, paired
+from dst_repro.statistics.paired import Paired, holm, paired
+from dst_repro.statistics.ranking import LEVEL
 from dst_repro.statistics.summary import Summary
+from dst_repro.tables.cells import Cell, Selected
 
 Verdict = Literal["holds", "fails", "inconclusive", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "fails", "inconclusive", "not run")
@@ -50,6 +53,18 @@ def within(found: Paired | Summary, margin: float) -> Verdict:
     return "fails" if low > margin or high < -margin else "inconclusive"
 
 
+def settled(verdict: Verdict, seeds: Iterable[int], least: int = 2) -> Verdict:
+    """Of a rule that has no interval: `inconclusive` where one of its cells has fewer finished seeds than `least`."""
+    return "inconclusive" if verdict in ("holds", "fails") and min(seeds, default=0) < least else verdict
+
+
+def decided(found: Paired | Summary, threshold: float, by: Literal["means", "intervals"]) -> Verdict:
+    """Whether a mean over seeds is at least a threshold: by the mean itself, or as `above` does. Two seeds at least."""
+    if by == "intervals" or found.n < 2:
+        return above(found, threshold)
+    return "holds" if found.mean >= threshold else "fails"
+
+
 def together(verdicts: Iterable[Verdict]) -> Verdict:
     """Of parts that all have to hold: one that fails decides, then an inconclusive one; none at all is `not run`."""
     found = [verdict for verdict in verdicts if verdict != "not run"]
@@ -57,11 +72,105 @@ def together(verdicts: Iterable[Verdict]) -> Verdict:
     return next((verdict for verdict in order if verdict in found), "not run")
 
 
-def of_share(hits: int, cases: int, share: float) -> Verdict:
-    """Whether at least a share of all cases is as claimed. No interval: the cases are all that there are."""
+def of_share(hits: int, cases: int, share: float, unknown: int = 0) -> Verdict:
+    """Whether at least a share of all cases is as claimed. No interval: the cases are all that there are.
+
+    `unknown` are cases of which nothing can be said yet: inconclusive as long as they may still decide it.
+    """
     if cases == 0:
         return "not run"
-    return "holds" if hits >= share * cases else "fails"
+    least = share * (cases + unknown) - 1e-9
+    if hits >= least:
+        return "holds"
+    return "fails" if hits + unknown < least else "inconclusive"
+
+
+class Signs(NamedTuple):
+    """Of the differences in many settings, tested together."""
+
+    cases: int
+    up: int
+    """Settings whose mean difference is above zero."""
+    significant: int
+    """Those of them that Holm's correction leaves significant."""
+    against: int
+    """Settings whose difference is below zero, and significant after Holm's correction."""
+
+    @property
+    def text(self) -> str:
+        """`37 of 40 above zero, 12 of them significantly; 0 significantly below (Holm)`"""
+        return (f"{self.up} of {self.cases} above zero, {self.significant} of them significantly; "
+                f"{self.against} significantly below (Holm)")  # fmt: skip
+
+
+def signs(found: Sequence[Paired]) -> Signs:
+    """What has no seed in common is none of the cases."""
+    known = [one for one in found if one.n]
+    sure = [p < LEVEL for p in holm([one.p for one in known])]  # False for nan
+    up = [one.mean > 0 for one in known]
+    both = list(zip(up, sure, strict=True))
+    return Signs(len(known), sum(up), both.count((True, True)), both.count((False, True)))
+
+
+def mostly(found: Signs, share: float, unknown: int = 0) -> Verdict:
+    """Whether at least a share of the mean differences is above zero, and none significantly below it."""
+    if found.cases and found.against:
+        return "fails"
+    return of_share(found.up, found.cases, share, unknown)
+
+
+def everywhere(found: Sequence[Paired], unknown: int = 0) -> Verdict:
+    """Whether all mean differences are above zero: a single one with its interval, of many none may be significantly
+    below. Where some mean is not above zero, though not significantly, neither is shown.
+    """
+    known = [one for one in found if one.n]
+    if len(known) == 1 and not unknown:
+        return above(known[0])
+    counted = signs(known)
+    if counted.cases == 0:
+        return "not run"
+    if counted.against:
+        return "fails"
+    return "holds" if counted.up == counted.cases and not unknown else "inconclusive"
+
+
+class Judged(Selected):
+    """Parameters of rules about accuracy."""
+
+    selection: Literal["last", "best_on_validation", "best_on_test"] = "best_on_validation"
+    """The epoch by which a run is judged. Without images held out there is none that is best on them: then the last."""
+
+
+EPOCHS = {"last": "at the last epoch", "best_on_validation": "at the best epoch on images held out",
+          "best_on_test": "at the best epoch on the test"}  # fmt: skip
+
+
+def selected(cell: Cell, selection: str) -> str:
+    """The epoch by which the runs of a cell are judged."""
+    return "last" if selection == "best_on_validation" and not cell.runs["validation"].iloc[0] > 0 else selection
+
+
+def accuracies(cell: Cell, selection: str) -> dict[int, float]:
+    """Seed -> test accuracy in percent of the finished runs."""
+    values = cell.finished[f"{selected(cell, selection)}.test_accuracy"]
+    return {int(s): 100 * float(v) for s, v in zip(cell.finished["seed"], values, strict=True) if v == v}
+
+
+def when(known: Iterable[Cell], selection: str) -> str:
+    """`at the last epoch`: by which epochs the runs of these cells are judged."""
+    return " or ".join(EPOCHS[name] for name in dict.fromkeys(selected(cell, selection) for cell in known))
+
+
+def used(known: Iterable[Cell]) -> tuple[str, ...]:
+    """Ids of the finished runs of these cells, each once."""
+    return tuple(dict.fromkeys(str(run) for cell in known for run in cell.finished["id"]))
+
+
+def gaps(known: Iterable[Cell]) -> str:
+    """`; runs: 2 diverged, 1 missing`: what a line of evidence says of the runs that don't count; nothing for none."""
+    found = Counter(status for cell in known for status in cell.runs["status"] if status != "finished")
+    counted = [f"{n} {status}" for status, n in sorted(found.items())]
+    return f"; runs: {', '.join(counted)}" if counted else ""
 
 
 def difference(treated: Mapping[int, float], control: Mapping[int, float]) -> Paired:
