@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dst_repro import cli
@@ -27,6 +26,7 @@ from dst_repro.plan.config import RunConfig
 from dst_repro.plan.grid import load_suite, plan
 from dst_repro.published import loader
 from dst_repro.reading import from_json, from_yaml
+from tests.property.searching import search
 
 SOAK = int(os.environ.get("DST_SOAK_EXAMPLES", "20000"))
 
@@ -328,28 +328,15 @@ CHECKS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], None], int]] = {
 """What is tried, by what, and how many examples."""
 
 
-def search(name: str, examples: int, anew: bool = False) -> None:
-    """The same examples at each call, or others."""
-    strategy, check, _ = CHECKS[name]
-    always: Any = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
-
-    @settings(max_examples=examples, derandomize=not anew, **always)
-    @given(strategy)
-    def tried(value: Any) -> None:
-        check(value)
-
-    tried()
-
-
 @pytest.mark.parametrize("name", CHECKS)
 def test_input_is_taken_or_refused_in_one_line(name: str) -> None:
-    search(name, CHECKS[name][2])
+    search(*CHECKS[name])
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", CHECKS)
 def test_input_is_taken_or_refused_in_one_line_at_length(name: str) -> None:
-    search(name, SOAK, anew=True)
+    search(*CHECKS[name][:2], SOAK, anew=True)
 
 
 def test_what_is_spoilt_was_right() -> None:

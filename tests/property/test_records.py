@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dst_repro import cli
 from dst_repro.plan.config import RunConfig
 from dst_repro.published import loader
 from dst_repro.records import record
+from tests.property.searching import search
 from tests.property.test_inputs import (
     CSV_PIECES,
     EXPERIMENT,
@@ -182,29 +181,15 @@ CHECKS: dict[str, tuple[st.SearchStrategy[Any], Callable[[Any], None], int]] = {
 """What is tried, by what, and how many examples."""
 
 
-def search(name: str, examples: int, anew: bool = False) -> None:
-    """The same examples at each call, or others."""
-    torch.set_flush_denormal(False)  # another test may have trained in this process
-    strategy, check, _ = CHECKS[name]
-    always: Any = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
-
-    @settings(max_examples=examples, derandomize=not anew, **always)
-    @given(strategy)
-    def tried(value: Any) -> None:
-        check(value)
-
-    tried()
-
-
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_record_or_a_row_is_taken_or_refused_in_one_line(name: str) -> None:
-    search(name, CHECKS[name][2])
+    search(*CHECKS[name])
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_record_or_a_row_is_taken_or_refused_in_one_line_at_length(name: str) -> None:
-    search(name, SOAK // 10, anew=True)  # each of a quarter of a second
+    search(*CHECKS[name][:2], SOAK // 10, anew=True)  # each of a quarter of a second
 
 
 def test_what_is_spoilt_was_right() -> None:
