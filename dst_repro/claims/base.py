@@ -121,7 +121,7 @@ def mostly(found: Signs, share: float, unknown: int = 0) -> Verdict:
 
 def everywhere(found: Sequence[Paired], unknown: int = 0) -> Verdict:
     """Whether all mean differences are above zero: a single one with its interval, of many none may be significantly
-    below. Where some mean is not above zero, though not significantly, neither is shown.
+    below. Where some mean is not above zero, though not significantly, or of one seed, neither is shown.
     """
     known = [one for one in found if one.n]
     if len(known) == 1 and not unknown:
@@ -131,7 +131,8 @@ def everywhere(found: Sequence[Paired], unknown: int = 0) -> Verdict:
         return "not run"
     if counted.against:
         return "fails"
-    return "holds" if counted.up == counted.cases and not unknown else "inconclusive"
+    sure = counted.up == counted.cases and not unknown and min(one.n for one in known) > 1
+    return "holds" if sure else "inconclusive"
 
 
 class Judged(Selected):
