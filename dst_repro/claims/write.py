@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from dst_repro.tables.render import Table, frame_csv, html_fragment, markdown
 TITLE = "What the papers say, and what the runs say to it"
 HEADS = ("claim", "answer", "evidence")
 NUMBERS = ("statistic", "low", "high", "threshold", "stale", "n")
+NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
+"""A sign, not the hyphen of a name or of 5e-6."""
 
 
 def caption(frame: pd.DataFrame) -> str:
@@ -38,7 +41,7 @@ def table(frame: pd.DataFrame) -> Table:
 
 def _texts(row: dict[str, Any]) -> list[str]:
     marks = [row["verdict"], "reduced" if row["reduced"] else "", f"{row['stale']} runs stale" if row["stale"] else ""]
-    return [row["states"], ", ".join(filter(None, marks)), row["evidence"].replace("-", "\N{MINUS SIGN}")]
+    return [row["states"], ", ".join(filter(None, marks)), NEGATIVE.sub("\N{MINUS SIGN}", row["evidence"])]
 
 
 def html(frame: pd.DataFrame) -> str:
