@@ -9,7 +9,13 @@ report: "workflow/report/workflow.rst"
 # No `configfile:` here: it would be merged with --configfile, and both suites would be planned.
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
-include: "workflow/rules/train.smk"
+
+
+if SUITE.file.train:
+
+    include: "workflow/rules/train.smk"
+
+
 include: "workflow/rules/analyse.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/report.smk"
@@ -30,6 +36,7 @@ rule all:
         rules.aggregate.output,
         rules.compare.output,
         rules.claims.output,
+        rules.scorecard.output,
         rules.report.output,
         DRAWN,
     message:

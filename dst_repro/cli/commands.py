@@ -70,7 +70,7 @@ def train(args: argparse.Namespace) -> int:
         from dst_repro.training.run import needed, train_missing
 
     results = Path(args.results)
-    runs = [RunConfig.parse(text) if text.startswith("{") else _run(_suite(args), text) for text in args.run]
+    runs = [RunConfig.parse(text) if text.startswith("{") else _run(_training(_suite(args)), text) for text in args.run]
     missing = [run for run in runs if args.again or needed(run, results, args.on_source_change)]
     if missing:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
@@ -82,6 +82,13 @@ def train(args: argparse.Namespace) -> int:
                     record.forget(results, run.id)
                 train_missing([run], results, args.on_source_change, args.keep_state)
     return 0
+
+
+def _training(suite: Suite) -> Suite:
+    """The suite, if it is one that trains."""
+    if not suite.file.train:
+        raise ConfigError("is false: this suite takes the records that are there", suite.file.suite, "train")
+    return suite
 
 
 def _run(suite: Suite, run_id: str) -> RunConfig:
@@ -150,6 +157,17 @@ def claims(args: argparse.Namespace) -> int:
     return 0
 
 
+def scorecard(args: argparse.Namespace) -> int:
+    from dst_repro import compare as comparing
+    from dst_repro.claims.write import read
+    from dst_repro.report.scorecard import scorecard as counted
+    from dst_repro.report.scorecard import write
+
+    results, _ = _folders(_suite(args))
+    write(counted(comparing.read(results), read(results)), results)
+    return 0
+
+
 def report(args: argparse.Namespace) -> int:
     from dst_repro import compare as comparing
     from dst_repro.claims.write import read
@@ -187,7 +205,7 @@ def list_(args: argparse.Namespace) -> int:
 def queue(args: argparse.Namespace) -> int:
     from dst_repro.training.queue import Queue, seconds_left
 
-    suite = _suite(args)
+    suite = _training(_suite(args))
     seconds = seconds_left(args.hours, args.until)
     work = Queue(suite, Path(args.results or suite.file.results_dir), lambda line: print(line, flush=True))
     ended = work.work(seconds, args.jobs)
@@ -210,7 +228,7 @@ def status(args: argparse.Namespace) -> int:
 
     suite, today = _suite(args), Today()
     if args.retry:
-        for run in standing.retry(suite):
+        for run in standing.retry(_training(suite)):
             print(f"{run}  removed")
     found = standing.standings(suite, today)
     if args.tidy:
@@ -222,7 +240,7 @@ def status(args: argparse.Namespace) -> int:
         print(line)
     for why in today.refused.values():
         print(f"not compared with their data set: {one_line(why)}")
-    return 1 if args.strict and standing.left_undone(found) else 0
+    return 1 if args.strict and standing.left_undone(found, suite.file.train) else 0
 
 
 def confirm(args: argparse.Namespace) -> int:

@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("item", metavar="PAPER/ITEM")
     command("compare", commands.compare, "our numbers beside the published ones")
     command("claims", commands.claims, "what the papers say, answered by the runs")
+    command("scorecard", commands.scorecard, "numbers and claims that came out again, counted for each paper")
     command("report", commands.report, "the suite as one HTML page")
     command("summary", commands.summary, "the results of the suite as a short text")
     sub = command("list", commands.list_, "every method, model, data set, table and plot, and what the suite selects")

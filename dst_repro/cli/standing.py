@@ -110,9 +110,10 @@ def standings(suite: Suite, today: Today | None = None) -> list[Standing]:
     return [standing(run, results, today) for run in suite.runs.values()]
 
 
-def left_undone(found: Sequence[Standing]) -> int:
-    """How many runs failed or have no record."""
-    return sum(run.name not in ("finished", "diverged") for run in found)
+def left_undone(found: Sequence[Standing], trains: bool = True) -> int:
+    """How many runs failed or have no record; in a suite that trains nothing, one may be missing."""
+    done = ("finished", "diverged") if trains else ("finished", "diverged", "missing", "running")
+    return sum(run.name not in done for run in found)
 
 
 def lines(suite: Suite, found: Sequence[Standing], every: bool = False) -> Iterator[str]:
@@ -129,7 +130,7 @@ def lines(suite: Suite, found: Sequence[Standing], every: bool = False) -> Itera
     stale = sum(run.stale for run in found)
     yield f"{suite.file.suite}: {', '.join(total)}" + (f"; {stale:,} of them stale" if stale else "")
     results = Path(suite.file.results_dir)
-    yield from _left(found, results)
+    yield from _left(found, results) if suite.file.train else _without(found)
     yield _space(suite, results)
 
 
@@ -157,6 +158,13 @@ def _left(found: Sequence[Standing], results: Path) -> Iterator[str]:
         known = [seconds for seconds in running if not math.isnan(seconds)]
         more = "" if len(known) == len(running) else f", {len(running) - len(known):,} not known"
         yield f"running: {len(running):,} runs" + (f", the last ends in {duration(max(known))}" if known else "") + more
+
+
+def _without(found: Sequence[Standing]) -> Iterator[str]:
+    """Likewise of a suite that trains nothing."""
+    missing = sum(run.name in ("missing", "running") for run in found)
+    if missing:
+        yield f"without a record: {missing:,} runs; this suite trains nothing"
 
 
 def _space(suite: Suite, results: Path) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from dst_repro.compare.answering import Found
 from dst_repro.compare.cells import Cell, missing_seeds
 from dst_repro.compare.counting import says
 from dst_repro.compare.sweep import Sweep
-from dst_repro.compare.verdicts import evidence, margin, sample, verdict
+from dst_repro.compare.verdicts import evidence, margin, p_value, percent, sample, verdict
 from dst_repro.statistics.summary import Summary
 
 NOTES = {
@@ -17,11 +18,13 @@ NOTES = {
 }
 KEPT = ("best_on_test", "sparsest")
 """The epochs that the released code of DST keeps, but for that of its LSTMs: its own tables are read at them too."""
-ACCURACIES = ("top1", "error")
+ACCURACIES = ("top1", "top5", "error")
 
 
 def answer(row: dict[str, Any], found: Found) -> dict[str, Any]:
     """The columns of the comparison that are ours; `row` is one of `published.load`."""
+    if row["metric"] == "top5" and _without_top5(found):
+        return not_run("not recorded", "the runs recorded no top-5 accuracy, as those of 200 classes and more do")
     sweep = found.sweep if row["metric"] in ACCURACIES else None
     if found.by_density and sweep is not None:
         return _of_sweep(row, sweep)
@@ -31,6 +34,13 @@ def answer(row: dict[str, Any], found: Found) -> dict[str, Any]:
     if sweep is not None and of_cell["verdict"] != "not run":
         of_cell |= _read(row, "at_density", sweep.sample(row["metric"], found.cells[0].reading))
     return of_cell
+
+
+def _without_top5(found: Found) -> bool:
+    """Whether there are runs that would answer, had they recorded it."""
+    cells = [*found.cells, *(found.sweep.cells if found.sweep else [])]
+    recorded = (percent(run.get(f"{cell.reading}.test_top5")) for cell in cells for run in cell.finished)
+    return bool(cells) and all(math.isnan(share) for share in recorded)
 
 
 def not_run(kind: str, reason: str) -> dict[str, Any]:
@@ -50,9 +60,11 @@ def _read(row: dict[str, Any], name: str, ours: Summary, untestable: bool = Fals
     return columns
 
 
-def _ours(row: dict[str, Any], ours: Summary, reading: str) -> dict[str, Any]:
+def _ours(row: dict[str, Any], ours: Summary, reading: str, tested: str) -> dict[str, Any]:
+    """`tested` is the verdict of a test, or nothing where none could be made."""
     columns = {"reading": reading, "ours_mean": ours.mean, "ours_std": ours.std, "ours_n": ours.n}
-    return columns | {"difference": ours.mean - row["value"], "margin": _points(row)}
+    p = p_value(ours, row["value"], _points(row), tested) if tested else math.nan
+    return columns | {"difference": ours.mean - row["value"], "margin": _points(row), "p": p}
 
 
 def _of_sweep(row: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
@@ -66,7 +78,7 @@ def _of_sweep(row: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
     reason += [says(row, cells, sweep.sample("density", reading).mean), *_facts(row, cells)]
     return {
         "verdict": result,
-        **_ours(row, ours, reading),
+        **_ours(row, ours, reading, result),
         "ours_density": row["density_percent"] if ours.n else None,
         "reason": "; ".join(part for part in reason if part),
         "cell": " ".join(cell.id for cell in cells),
@@ -98,7 +110,7 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
         reason.append(f"{len(found.cells)} cells match; the {which}{of_net} answers")
     columns = {
         "verdict": result,
-        **_ours(row, ours, reading),
+        **_ours(row, ours, reading, "" if untestable else result),
         "ours_density": cell.density.mean,
         "reason": "; ".join(part for part in reason if part),
         "cell": cell.id,

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from dst_repro.compare.answering import Row, answering
-from dst_repro.compare.answers import answer, not_run
+from dst_repro.compare.answers import answer
 from dst_repro.compare.cells import Cell, cells
 from dst_repro.compare.counting import with_counted
+from dst_repro.compare.together import corrected
 from dst_repro.compare.verdicts import VERDICTS, relative_margin
 from dst_repro.published import loader as printed
 from dst_repro.records.as_printed import as_printed
@@ -21,7 +22,7 @@ COLUMNS = {  # of the comparison frame -> type
     "density_percent": "float64", "metric": "str", "published": "float64", "published_spread": "float64",
     "spread_kind": "str", "setting": "str", "status": "str", "reprint_of": "str", "verdict": "str", "reading": "str",
     "ours_mean": "float64", "ours_std": "float64", "ours_n": "Int64", "ours_density": "float64",
-    "difference": "float64", "margin": "float64",
+    "difference": "float64", "margin": "float64", "p": "float64", "p_holm": "float64",
     **{f"{name}_{column}": kind for name in ("best_on_test", "sparsest", "at_density") for column, kind
        in (("mean", "float64"), ("std", "float64"), ("n", "Int64"), ("verdict", "str"))},
     "not_run": "str", "reason": "str", "cell": "str", "runs": "str", "other_cells": "str", "note": "str",
@@ -31,6 +32,7 @@ COLUMNS = {  # of the comparison frame -> type
 def comparison(frames: Frames, numbers: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row for each published number (`published.load()` by default); percent throughout.
 
+    `p` is that of the test that the verdict rests on, `p_holm` the same corrected over all tests of the published item.
     `not_run` is the reason in short, for counting; text columns are "" and number columns null where nothing is known.
     Densities are as the released code counts them where runs recorded that (DST's LSTMs); `reason` then has the true
     one. Of DST's own accuracies `best_on_test_*` and `sparsest_*` are read at the two epochs that its code keeps, and
@@ -45,17 +47,22 @@ def comparison(frames: Frames, numbers: pd.DataFrame | None = None) -> pd.DataFr
         fields = {str(key): value for key, value in record.items()}
         base = {name: fields[name] for name in COLUMNS if name in fields}
         base |= {"published": fields["value"], "published_spread": fields["spread"]}
-        if fields["metric"] == "top5":
-            ours = not_run("not recorded", "runs record top-1 accuracy only")
-        else:
-            asked = Row(*(fields[name] for name in Row._fields))
-            found = answering(asked, known.get(asked.dataset, []), relative_margin(fields["status"]))
-            ours = answer(fields, found)
-        rows.append(base | ours)
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+        asked = Row(*(fields[name] for name in Row._fields))
+        found = answering(asked, known.get(asked.dataset, []), relative_margin(fields["status"]))
+        rows.append(base | answer(fields, found))
+    frame = pd.DataFrame(corrected(rows), columns=list(COLUMNS))
     texts = [name for name, kind in COLUMNS.items() if kind == "str"]
     frame[texts] = frame[texts].astype(object).fillna("")
     return frame.astype(COLUMNS)
+
+
+OUT_OF_REACH = ("no run of this model", "no run of this method", "another pipeline")
+"""Why no planned run could answer: of no other number is it the data set, the model or the method."""
+
+
+def in_reach(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Of each row, whether its data set, model and method are among the planned runs."""
+    return ~frame["not_run"].isin(OUT_OF_REACH)
 
 
 def counts(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dst_repro.compare.cells import HARMLESS, Cell
+from dst_repro.compare.verdicts import percent
 from dst_repro.statistics.matching import Matched, Point, match
 from dst_repro.statistics.summary import Summary, summarise
 
@@ -30,7 +31,11 @@ class Sweep:
         for cell in self.cells:
             for run in cell.finished:
                 accuracy = 100 * run[f"{reading}.test_accuracy"]
-                values = {"error": 100 - accuracy, "density": 100 * run[f"{reading}.density"]}
+                values = {
+                    "error": 100 - accuracy,
+                    "density": 100 * run[f"{reading}.density"],
+                    "top5": percent(run.get(f"{reading}.test_top5")),
+                }
                 point = Point(100 * run[f"{reading}.counted"], values.get(metric, accuracy), cell.id)
                 curves.setdefault(run["seed"], []).append(point)
         return match(curves, self.percent)

@@ -12,10 +12,13 @@ import json
 import math
 from typing import Any
 
+from scipy import stats
+
 from dst_repro.compare.cells import Cell
 from dst_repro.published import loader as printed
 from dst_repro.statistics.summary import Summary, match, summarise
 
+DIFFERENT = ("better", "worse", "denser", "sparser")
 VERDICTS = ("reproduced", "better", "worse", "denser", "sparser", "inconclusive", "not run")
 POINTS = {"digits": 0.3, "mnist": 0.3, "fashion-mnist": 0.3, "cifar10": 0.5}
 POINTS_ELSEWHERE = 1.0
@@ -44,6 +47,27 @@ def verdict(sample: Summary, value: float, points: float, metric: str) -> str:
     return words.get(found, found)
 
 
+def p_value(sample: Summary, value: float, points: float, found: str) -> float:
+    """Of the test that a verdict rests on, by Student's t; nan below two values.
+
+    `reproduced`: the larger p of the two one-sided tests that the mean lies inside `value` +- `points`. All else: the
+    two-sided p of the test that it lies outside, against the nearer end. Each is below 5 % where its verdict is given.
+    """
+    if sample.n < 2:
+        return math.nan
+    inside = points - abs(sample.mean - value)
+    distance = inside if found == "reproduced" else -inside
+    sides = 1 if found == "reproduced" else 2
+    if sample.std == 0:
+        return 0.0 if distance > 0 else 1.0
+    return min(1.0, sides * float(stats.t.sf(distance / sample.sem, sample.n - 1)))
+
+
+def percent(share: Any) -> float:
+    """nan where a record has no such share."""
+    return math.nan if share is None else 100 * float(share)
+
+
 def _layer_percent(run: dict[str, Any], layer: str) -> float:
     """Percent kept at the end of the run in `Conv3` or `FC1`, counted as the figures count: by kind, from one."""
     prefix = layer.rstrip("0123456789")
@@ -58,6 +82,8 @@ def sample(cell: Cell, metric: str, reading: str, layer: str = "") -> Summary:
         return summarise(_layer_percent(run, layer) for run in cell.finished)
     if metric == "remaining_percent":
         return summarise(100 * run[f"{reading}.counted"] for run in cell.finished)
+    if metric == "top5":
+        return summarise(percent(run.get(f"{reading}.test_top5")) for run in cell.finished)
     accuracy = [100 * run[f"{reading}.test_accuracy"] for run in cell.finished]
     return summarise(100 - a for a in accuracy) if metric == "error" else summarise(accuracy)
 

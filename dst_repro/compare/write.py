@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from dst_repro.compare.frame import COLUMNS, counts
+from dst_repro.compare.frame import COLUMNS, counts, in_reach
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
 from dst_repro.published.loader import decimals
@@ -35,6 +35,7 @@ def cells_of_text(frame: pd.DataFrame) -> list[dict[str, Any]]:
                 "density": decimals(row["density_percent"]),
                 "published": _plus_minus(row["published"], row["published_spread"], "{:.6g}"),
                 "ours": _reading(row, "ours"),
+                "tested": "" if math.isnan(row["p"]) else f"p {row['p']:.2g}, by Holm {row['p_holm']:.2g}",
                 "others": [
                     f"{words}: {text}, {row[f'{name}_verdict']}"
                     for name, words in READINGS.items()
@@ -72,7 +73,8 @@ def markdown(frame: pd.DataFrame) -> str:
     answered = cells_of_text(frame[frame["verdict"] != "not run"])
     text += ["## Answered", ""]
     if answered:
-        head = ["paper, item", "net", "method", "metric", "setting", "published", "ours", "verdict", "other readings"]
+        head = ["paper, item", "net", "method", "metric", "setting", "published", "ours", "verdict", "test",
+                "other readings"]  # fmt: skip
         text += _markdown_table(
             [*head, "reason", "cell"],
             [
@@ -85,6 +87,7 @@ def markdown(frame: pd.DataFrame) -> str:
                     f"{r['published']} [{r['status']}]",
                     f"{r['ours'] or 'none'}, {r['reading'].replace('_', ' ')}",
                     f"**{r['verdict']}**",
+                    r["tested"],
                     "; ".join(r["others"]),
                     r["reason"],
                     r["cell"],
@@ -100,20 +103,23 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join(text)
 
 
-def _context(frame: pd.DataFrame) -> dict[str, Any]:
+def _context(frame: pd.DataFrame, every: bool) -> dict[str, Any]:
     columns, rows = _counts_as_text(frame)
     isnt = frame["verdict"] == "not run"
+    others = frame[isnt] if every else frame[isnt & in_reach(frame)]
     return {
         "answered": cells_of_text(frame[~isnt]),
-        "others": cells_of_text(frame[isnt]),
+        "others": cells_of_text(others),
+        "beyond": int(isnt.sum()) - len(others),
         "total": len(frame),
         "counts": {"columns": columns, "rows": rows},
     }
 
 
 def html_fragment(frame: pd.DataFrame) -> str:
-    """For the report: no document around it, and its style is the report's."""
-    return environment().get_template("comparison.html.j2").render(_context(frame))
+    """For the report: no document around it, and its style is the report's. Of the numbers without an answer only
+    those that the planned runs could give one, see `in_reach`."""
+    return environment().get_template("comparison.html.j2").render(_context(frame, every=False))
 
 
 def read(folder: Path) -> pd.DataFrame:
@@ -132,5 +138,5 @@ def write(frame: pd.DataFrame, folder: Path) -> None:
     """`comparison.csv` (all rows, numbers unrounded), `comparison.md` and `comparison.html` (a page of its own)."""
     write_text(folder / "comparison.csv", frame.to_csv(index=False, float_format="%.10g", lineterminator="\n"))
     write_text(folder / "comparison.md", markdown(frame))
-    page = environment().get_template("comparison-page.html.j2").render(_context(frame))
+    page = environment().get_template("comparison-page.html.j2").render(_context(frame, every=True))
     write_text(folder / "comparison.html", page)

@@ -223,6 +223,8 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
     Raises `ConfigError`: file, key, what is wrong, what would be right.
     """
     file = _model(SuiteFile, config, source)
+    if not file.train and file.on_source_change == "retrain":
+        raise ConfigError("must be keep, as `train: false` trains nothing", source, "on_source_change")
     for key in ("config_dir", "results_dir", "figures_dir"):
         _check_folder(key, Path(getattr(file, key)), source)
     config_dir = Path(file.config_dir)

@@ -130,6 +130,8 @@ class SuiteFile(_File):
     suite: Annotated[Slug, AfterValidator(_suite)]
     title: Title
     on_source_change: Literal["keep", "retrain"] = "keep"
+    train: bool = True
+    """False: it takes the records that are there and trains nothing; runs without one are shown as missing."""
     items: list[Annotated[str, AfterValidator(_pattern)]] = []
     """`paper/item`, shell patterns allowed."""
     experiments: list[Slug] = []

@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
@@ -24,6 +24,7 @@ from dst_repro.files import write_text
 from dst_repro.plan.grid import Item, Suite
 from dst_repro.records import record
 from dst_repro.records.frames import STATUSES, Frames
+from dst_repro.report import scorecard
 from dst_repro.report.terminal import plus_minus, readings
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.caption import caption
@@ -45,22 +46,37 @@ def render(
     shown as not built.
     """
     names = {key: name for kind in ("table", "figure") for name, key in suite.files(kind).items()}
-    papers: dict[str, list[dict[str, Any]]] = {slug: [] for slug in suite.papers}
-    for key, item in suite.items.items():
-        papers[key.partition("/")[0]].append(_item(frames, item, names[key], results, figures))
     runs = frames.runs
+    begun = set(runs.loc[runs["status"] == "finished", "experiments"].explode())
+    papers: dict[str, _Items] = {slug: _Items([], []) for slug in suite.papers}
+    for key, item in suite.items.items():
+        of = papers[key.partition("/")[0]]
+        if begun.isdisjoint(item.experiments):
+            of.waiting.append((item, len(frames.of(item.experiments).runs)))
+        else:
+            of.shown.append(_item(frames, item, names[key], results, figures))
+    recorded = set(runs.loc[runs["status"] != "missing", "id"])
+    cells = _cells(runs)
+    isnt = answered["verdict"] == "not run"
     context = {
         "suite": suite.file,
-        "experiments": [{"experiment": e, "runs": len(suite.members[slug])} for slug, e in suite.experiments.items()],
+        "scorecard": Markup(_scorecard(comparison, answered)),  # noqa: S704  # escaped by its own template
+        "experiments": [
+            {"experiment": e, "runs": len(members), "recorded": len(recorded.intersection(members))}
+            for slug, e in suite.experiments.items()
+            for members in [suite.members[slug]]
+        ],
         "counts": _counts(runs),
         "hours": runs["wall_seconds"].sum() / 3600,
-        "cells": _cells(runs),
+        "cells": [cell for cell in cells if not cell["planned"]],
+        "planned": [cell for cell in cells if cell["planned"]],
         "statements": _statements(runs),
         "unfinished": runs[runs["status"] != "finished"].to_dict("records"),
         "stale": _stale(runs),
-        "papers": [(suite.papers[slug], items) for slug, items in papers.items() if items],
+        "papers": [(suite.papers[slug], items) for slug, items in papers.items() if items.shown or items.waiting],
         "comparison": Markup(compare.html_fragment(comparison)),  # noqa: S704  # escaped by its own template
-        "claims": Markup(claims.html(answered)) if len(answered) else None,  # noqa: S704  # escaped by its renderer
+        "claims": Markup(claims.html(answered[~isnt])) if len(answered) else None,  # noqa: S704  # escaped by its renderer
+        "open_claims": answered[isnt].to_dict("records"),
         "environment": _environment(runs["id"], Path(suite.file.results_dir)),
     }
     return environment().get_template("report.html.j2").render(context)
@@ -73,6 +89,29 @@ def write(
     path = results / "report.html"
     write_text(path, render(suite, frames, comparison, answered, results, figures))
     return path
+
+
+class _Items(NamedTuple):
+    """Of a paper: what there is something to show of, and (item, runs) of what waits for its first finished run."""
+
+    shown: list[dict[str, Any]]
+    waiting: list[tuple[Item, int]]
+
+
+def _scorecard(comparison: pd.DataFrame, answered: pd.DataFrame) -> str:
+    found = scorecard.scorecard(comparison, answered)
+    beyond = scorecard.beyond(found)
+    lines = [line for line in scorecard.lines(found) if line.paper not in dict(beyond)]
+    used = {part.verdict for line in lines for part in (*line.numbers, *line.claims)}
+    context = {
+        "title": scorecard.TITLE,
+        "caption": scorecard.CAPTION,
+        "heads": scorecard.HEADS,
+        "lines": lines,
+        "verdicts": [v for v in dict.fromkeys((*compare.VERDICTS[:-2], *scorecard.OF_CLAIMS)) if v in used],
+        "beyond": beyond,
+    }
+    return environment().get_template("scorecard.html.j2").render(context)
 
 
 def _counts(runs: pd.DataFrame) -> list[tuple[str, int]]:
@@ -165,6 +204,7 @@ def _cells(runs: pd.DataFrame) -> list[dict[str, Any]]:
             "experiments": ", ".join(sorted({e for names in group["experiments"] for e in names})),
             "config": re.sub(r'"seed":\d+,?', "", group["config"].iloc[0]).replace(",}", "}"),
             "accuracy": plus_minus(summarise(group["accuracy"])),
+            "planned": bool((group["status"] == "missing").all()),
             "runs": group.sort_values("seed").to_dict("records"),
         }
         for cell, group in told.groupby("cell", sort=False)

@@ -1,10 +1,6 @@
 rule aggregate:
     input:
-        [
-            f"{RESULTS}/runs/{run}/{name}"
-            for run in SUITE.runs
-            for name in ("record.json", "history.parquet")
-        ],
+        RECORDS,
     output:
         multiext(f"{SUITE_RESULTS}/", "runs.parquet", "history.parquet"),
     log:
@@ -73,3 +69,23 @@ rule compare:
         "Comparing {SUITE.file.suite} with the published numbers"
     shell:
         "python -m dst_repro compare --suite {params.suite:q} --source {params.source:q} 2> {log:q}"
+
+
+rule scorecard:
+    input:
+        rules.compare.output,
+        rules.claims.output,
+    output:
+        multiext(f"{SUITE_RESULTS}/scorecard", ".csv", ".md"),
+    log:
+        f"{RESULTS}/logs/{SUITE.file.suite}/scorecard.log",
+    conda:
+        ENVIRONMENT
+    params:
+        suite=SUITE_JSON,
+        source=SOURCE,
+        code=source_of("dst_repro.report.scorecard"),
+    message:
+        "Counting what of {SUITE.file.suite} came out again"
+    shell:
+        "python -m dst_repro scorecard --suite {params.suite:q} --source {params.source:q} 2> {log:q}"

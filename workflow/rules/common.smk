@@ -44,6 +44,13 @@ DRAWN = [
     for name, item in items.items()
     for path in paths(SUITE.items[item], Path(folder), name)
 ]  # every file of every table and figure
+RECORDS = [
+    f"{RESULTS}/runs/{run}/{name}"
+    for run in SUITE.runs
+    if SUITE.file.train or os.path.exists(f"{RESULTS}/runs/{run}/record.json")
+    for name in ("record.json", "history.parquet")
+    if SUITE.file.train or os.path.exists(f"{RESULTS}/runs/{run}/{name}")
+]  # of all runs; where nothing is trained, of those that are there
 TODAY = Today()
 SUITE_TEXT = embedded.as_json(json.dumps(config, sort_keys=True))
 

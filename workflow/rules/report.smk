@@ -27,10 +27,12 @@ rule latest:
         report=f"{SUITE_RESULTS}/report.html",
         comparison=multiext(f"{SUITE_RESULTS}/comparison", ".csv", ".md", ".html"),
         claims=rules.claims.output,
+        scorecard=rules.scorecard.output,
     output:
         report=f"{RESULTS}/report.html",
         comparison=multiext(f"{RESULTS}/comparison", ".csv", ".md", ".html"),
         claims=multiext(f"{RESULTS}/claims", ".csv", ".md"),
+        scorecard=multiext(f"{RESULTS}/scorecard", ".csv", ".md"),
     log:
         f"{RESULTS}/logs/latest.log",
     conda:
