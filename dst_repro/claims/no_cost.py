@@ -1,0 +1,54 @@
+"""Whether networks that keep enough weights are as accurate as dense ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from dst_repro.claims.at_density import accuracies, dense_beside, known, of_method
+from dst_repro.claims.base import Answer, Verdict, decided, difference, not_run, settled, shown, together
+from dst_repro.records.frames import Frames
+from dst_repro.registry import claims
+from dst_repro.tables.cells import Selected
+
+
+class NoCostParams(Selected):
+    method: str = "dst"
+    floor: float = 15.0
+    """Percent of the weights that a cell keeps at least to count."""
+    loss: float = 0.3
+    """Points that sparse accuracy may be below dense accuracy."""
+    by: Literal["means", "intervals"] = "means"
+    """Whether means over seeds decide, or their intervals: the latter where few images are tested."""
+
+
+@claims.register("no-cost-when-dense-enough", NoCostParams)
+def no_cost(frames: Frames, params: NoCostParams) -> Answer:
+    """Every sparse cell that keeps enough weights is as accurate as the dense network, within a margin
+
+    The statistic is the lowest mean difference of a cell in points, seed by seed, with its interval.
+    """
+    found = known(frames, params.where)
+    planned = of_method(found, params.method)
+    sparse = [cell for cell in planned if cell.finished and cell.density.mean >= params.floor]
+    beside = [(cell, dense) for cell in sparse if (dense := dense_beside(found, cell)) and dense.finished]
+    if not beside:
+        return not_run(f"no finished run keeps {params.floor:g} % of the weights, beside a dense network")
+    differences = [difference(accuracies(cell), accuracies(dense)) for cell, dense in beside]
+    place = min(range(len(beside)), key=lambda number: differences[number].mean)
+    lowest = differences[place]
+    verdict: Verdict = together(decided(one, -params.loss, params.by) for one in differences)
+    verdict = settled(verdict, [one.n for one in differences])
+    missing = sum(not cell.finished for cell in planned)
+    if missing and verdict == "holds":
+        verdict = "inconclusive"
+    good = sum(one.mean >= -params.loss for one in differences)
+    evidence = (
+        f"{good} of {len(differences)} cells with {params.floor:g} % of the weights or more are at most "
+        f"{params.loss:g} points below dense; the lowest, at {beside[place][0].density.mean:.3g} %: {shown(lowest)}"
+    )
+    if params.by == "intervals":
+        evidence += "; intervals decide"
+    if missing:
+        evidence += f"; {missing} of {len(planned)} cells have no finished run"
+    runs = [str(run["id"]) for pair in beside for cell in pair for run in cell.finished]
+    return Answer(verdict, evidence, lowest.mean, lowest.low, lowest.high, -params.loss, tuple(dict.fromkeys(runs)))
