@@ -38,18 +38,42 @@ def uninterrupted() -> Iterator[None]:
             signal.raise_signal(waiting)
 
 
+_heard: list[int] = []
+"""What came within `raising_on_sigterm`."""
+
+
+def end_if_asked() -> None:
+    """Raise again what was raised and did not arrive: what is imported or called back by a library in C may lose it.
+
+    What goes on may then lack half a module. To be called before anything is kept.
+    """
+    if _heard:
+        raise (KeyboardInterrupt if _heard[0] == signal.SIGINT else Ended)
+
+
 @contextlib.contextmanager
 def raising_on_sigterm() -> Iterator[None]:
-    """SIGTERM raises `Ended`, as SIGINT does KeyboardInterrupt; only the main thread can see to it."""
+    """SIGTERM raises `Ended`, as SIGINT does KeyboardInterrupt; only the main thread can see to it.
+
+    Either is remembered: an error that comes of one that got lost is not told, but that it was to end.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def end(number: int, frame: FrameType | None) -> None:
-        raise Ended
+        _heard.append(number)
+        end_if_asked()
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, end)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
+        before[signal.SIGINT] = signal.signal(signal.SIGINT, end)
     try:
         yield
+    except Exception:
+        end_if_asked()
+        raise
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _heard.clear()

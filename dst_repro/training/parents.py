@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from dst_repro.data.base import load
 from dst_repro.data.today import CHANGED, Today
+from dst_repro.ending import end_if_asked
 from dst_repro.errors import UserError
 from dst_repro.machine.device import settle
 from dst_repro.plan.config import RunConfig
@@ -113,4 +114,5 @@ def _advance(run: RunConfig, moment: Moment, results: Path) -> None:
         trainer.advance(moment or {})
     except Diverged:
         status = "diverged"
+    end_if_asked()
     write_state(results, run, trainer, status, fingerprint(run), moment)

@@ -12,6 +12,7 @@ import torch
 from dst_repro.data import today
 from dst_repro.data.base import load
 from dst_repro.data.today import Sums, Today
+from dst_repro.ending import end_if_asked
 from dst_repro.errors import UserError
 from dst_repro.files import write_json
 from dst_repro.machine import environment
@@ -103,6 +104,7 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
         if of_the_machine(error):
             raise
         status, reason = "failed", f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
+    end_if_asked()  # that no run fails for what a lost signal left half imported
     if reason:
         progress.say(f"{status}: {reason}")
     written = outcome(run, print_, status, reason, data_used, trainer)
@@ -176,6 +178,7 @@ def _epochs(run: RunConfig, trainer: Trainer, checkpoint: Checkpoint) -> None:
         progress.say(f"resumed after epoch {trainer.epoch}")
     try:
         while trainer.epoch < run.epochs:
+            end_if_asked()
             began = time.monotonic()
             metrics = trainer.run_epoch()
             if metrics.epoch < run.epochs and checkpoint.due():

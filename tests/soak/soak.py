@@ -149,7 +149,7 @@ class Soak:
 
     def _damage(self, place: str, how: str) -> bool:
         if place == "checkpoint":
-            self._kill_when_there_are_checkpoints()
+            self._kill_when_there_are_checkpoints(2 if how == "swapped" else 1)
         files = candidates(self.project.folder, place)
         path = damage(files, how, self.rng)
         if place == "network of a parent":  # to be noticed, it has to be needed
@@ -207,11 +207,11 @@ class Soak:
             self.figures.troubles.append(f"without caches a call failed: {self._last_words()}")
         return True
 
-    def _kill_when_there_are_checkpoints(self) -> None:
+    def _kill_when_there_are_checkpoints(self, number: int) -> None:
         process, before = self._start()
-        while not candidates(self.project.folder, "checkpoint") and not wait(process, 0.01):
+        while len(candidates(self.project.folder, "checkpoint")) < number and not wait(process, 0.01):
             pass
-        if not wait(process, self.rng.uniform(0.0, 0.5)):
+        if not wait(process, self.rng.uniform(0.0, 0.1)):
             os.killpg(process.pid, signal.SIGKILL)
         self._end(process, before)
 
@@ -280,4 +280,4 @@ class Soak:
 
     def _last_words(self) -> str:
         said = self.said.read_text(errors="replace")
-        return " / ".join(TOLD.findall(said)[-3:]) or said[-2000:]
+        return " / ".join(TOLD.findall(said)[-3:]) or " ".join(said[-600:].split())

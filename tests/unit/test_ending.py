@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dst_repro.ending import Ended, end_if_asked, raising_on_sigterm
 from dst_repro.files import write_with
 from tests.conftest import RunFactory
 
@@ -80,6 +82,46 @@ def test_a_training_that_is_ended_says_so_and_keeps_its_checkpoint(
     assert "Traceback" not in said
     assert checkpoint.is_file()
     assert not [path for path in results.rglob(".*") if path.is_file()]
+
+
+HIT = """
+import importlib.abc, signal, sys
+from dst_repro.cli import main
+
+class Hit(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.meta_path.remove(self)
+            print("hit", file=sys.stderr)
+            signal.raise_signal(int(sys.argv[2]))
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Hit())
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("module", ["numpy", "numpy._core.numerictypes", "numpy.ma", "torch.nn", "pyarrow.parquet"])
+def test_a_signal_in_the_midst_of_an_import_ends_the_training(
+    tiny: RunFactory, results: Path, number: signal.Signals, module: str
+) -> None:
+    """torch, written in C, imports numpy and goes on without it, whatever was raised there."""
+    command = [sys.executable, "-c", HIT, module, str(number), "train", tiny().json_text(), "--results", str(results)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("hit")
+    assert done.returncode == CODES[number]
+    assert done.stderr.strip().splitlines()[-1].startswith("dst_repro: ")
+    assert "Traceback" not in done.stderr
+    assert not list(results.glob("runs/*/record.json"))
+
+
+def test_a_signal_that_got_lost_is_raised_when_an_error_comes_of_it() -> None:
+    with pytest.raises(Ended), raising_on_sigterm():  # noqa: PT012
+        with contextlib.suppress(Ended):
+            signal.raise_signal(signal.SIGTERM)
+        raise AttributeError("half a module")
+    end_if_asked()  # and is then forgotten
 
 
 @pytest.mark.parametrize("number", CODES)
