@@ -187,17 +187,44 @@ def test_items_and_where_their_numbers_come_from(built: str, frames: Frames):
     assert all(run in figure for run in ids)
 
 
+def test_the_scorecard_comes_first(built: str):
+    first = re.findall(r"<(?:h2|nav)[ >][^>]*", built)
+    assert first[0] == '<h2 id="scorecard"'
+    assert "How much of each paper came out again" in Page(built).text
+
+
+def test_what_is_only_planned_is_folded(suite: Suite, frames: Frames, tmp_path: Path):
+    runs = frames.runs.copy()
+    dense = runs["method"] == "dense"
+    runs["experiments"] = [["few"] if d else ["later"] for d in dense]
+    runs.loc[~dense, "status"] = "missing"
+    part = Frames(runs, frames.history)
+    items = dict(suite.items) | {"p/later": suite.items["p/table"].model_copy(update={"experiments": ["later"]})}
+    text = page.render(
+        replace(suite, items=items), part, compare.comparison(part), answers(suite, part), tmp_path, tmp_path
+    )
+    shown = Page(text)
+    assert "1 more tables and figures wait for their first finished run" in shown.text
+    assert "A table table of later: 4 runs planned" in shown.text
+    assert "1 cells of which no run has a record" in shown.text
+    assert [a["id"] for a in shown.all("tr") if "id" in a] == list(runs["id"])  # all the same
+    assert 'id="p-later"' not in text
+
+
 def test_environment_and_comparison(built: str):
     shown = Page(built)
     for words in ("torch 2.13.0", "processor A <chip>", "commit unknown"):
         assert words in shown.text
     assert "0 of 1394 published numbers" in shown.text
-    assert "1394 numbers that no run answers" in shown.text
+    assert "1394 other numbers are of data sets, models or methods that no run of this suite has" in shown.text
+    assert "0 numbers that no run answers" in shown.text
 
 
 def test_it_is_the_same_twice(suite: Suite, frames: Frames, tmp_path: Path):
     comparison = compare.comparison(frames)
-    first, second = (page.render(suite, frames, comparison, answers(suite, frames), tmp_path, tmp_path) for _ in range(2))
+    first, second = (
+        page.render(suite, frames, comparison, answers(suite, frames), tmp_path, tmp_path) for _ in range(2)
+    )
     assert first == second
     assert "No run has left a" in first
 
