@@ -15,7 +15,7 @@ import psutil
 from dst_repro.ending import uninterrupted
 from tests.workflow.conftest import Project
 
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds after which a call hangs."""
 GRACE = 10.0
 """Seconds that what a call has started may outlive it."""

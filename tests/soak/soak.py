@@ -66,8 +66,10 @@ class Soak:
         (folder / "undisturbed").mkdir()
         undisturbed = SoakProject(folder / "undisturbed", folder / "cache")
         self.project = SoakProject(disk.folder, folder / "cache")
+        began = time.monotonic()
         process = calls.start(undisturbed, self.said)
         calls.end(process)
+        self.pace = time.monotonic() - began  # seconds of a whole call: on another machine a moment is another
         if process.returncode:
             raise RuntimeError(f"undisturbed, the suite fails: {self._last_words()}")
         self.right = undisturbed.made()
@@ -127,7 +129,7 @@ class Soak:
     def _kill(self, number: signal.Signals) -> bool:
         """Snakemake and all that it started, as a terminal or a scheduler does it."""
         process, before = self._start()
-        done = not wait(process, self.rng.uniform(0.5, 9.0))
+        done = not wait(process, self.rng.uniform(0.02, 0.4) * self.pace)
         if done:
             os.killpg(process.pid, number)
         self._end(process, before)
@@ -137,7 +139,7 @@ class Soak:
         """A training alone, as the kernel does it that is out of memory; the others go on."""
         process, before = self._start()
         done = False
-        due = time.monotonic() + self.rng.uniform(1.0, 8.0)
+        due = time.monotonic() + self.rng.uniform(0.05, 0.35) * self.pace
         while not done and not wait(process, 0.01) and time.monotonic() < due + PATIENCE:
             found = trainings(process.pid) if time.monotonic() > due else []
             if found:
