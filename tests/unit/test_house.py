@@ -108,12 +108,43 @@ def test_planning_does_not_import_torch() -> None:
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
 
 
-def test_the_tables_of_the_readme_are_those_of_the_results() -> None:
-    text = (ROOT / "README.md").read_text()
-    shown = re.findall(r"<!-- (results/\S+\.md) -->\n(.*?)\n<!-- end -->", text, flags=re.S)
-    assert shown
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_the_tables_of_a_page_are_those_of_the_results(page: Path) -> None:
+    """One that nobody has drawn yet is empty."""
+    shown = re.findall(r"<!-- (results/\S+\.md) -->\n(.*?)<!-- end -->", page.read_text(), flags=re.S)
+    assert [name for name, _ in shown] == (
+        ["results/all/scorecard.md", "results/mnist/dst-table-1.md"] if page.name == "README.md" else []
+    )
     for name, content in shown:
-        assert content.strip() == (ROOT / name).read_text().strip(), f"copy {name} into the README"
+        there = (ROOT / name).read_text().strip() if (ROOT / name).is_file() else ""
+        assert content.strip() == there, f"copy {name} into {page.name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    for link in links:
+        if not link.startswith(("https://", "#")):
+            assert (page.parent / link.partition("#")[0]).exists(), link
+    assert links or page.name not in ("README.md", "dst.md", "masks.md", "fantastic-weights.md")
+
+
+def test_every_page_and_the_suite_of_all_records_are_linked_from_the_readme() -> None:
+    text = (ROOT / "README.md").read_text()
+    assert all(f"(docs/{page.name})" in text for page in PAGES[2:])
+    assert text.index("config/all.yaml") < text.index("<!-- results/all/scorecard.md -->") < text.index("\n## ")
+
+
+def test_the_suite_of_all_records_has_every_committed_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    listed = subprocess.run(["git", "ls-files", "results/runs"], cwd=ROOT, capture_output=True, text=True, check=False)
+    committed = {name.split("/")[2] for name in listed.stdout.split()}
+    suite = load_suite(ROOT / "config/all.yaml")
+    assert not suite.file.train
+    assert committed <= set(suite.runs)
 
 
 def test_every_promise_of_the_readme_is_held_by_a_test() -> None:
