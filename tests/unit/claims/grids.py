@@ -15,7 +15,9 @@ def cell(method: str, accuracies: tuple[float, ...], first_seed: int = 0, **fiel
     params, more = fields.pop("method_params", {}), fields.pop("config", {})
     named = {"method": method, **fields} | ({"method_params": params} if params else {}) | more
     columns = {f"method_params.{key}": value for key, value in params.items()} | fields
-    text = json.dumps({key: value for key, value in named.items() if key != "layers"}, sort_keys=True)
+    text = json.dumps(
+        {key: value for key, value in named.items() if key != "layers" and "." not in key}, sort_keys=True
+    )
     return [
         run(method, seed, accuracy / 100, config=text, **columns)
         for seed, accuracy in enumerate(accuracies, first_seed)
