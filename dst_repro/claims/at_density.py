@@ -14,6 +14,7 @@ from dst_repro.records.as_printed import as_printed
 from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
 from dst_repro.tables.cells import Where, select
+from dst_repro.tables.pivot import HEADINGS
 
 BESIDE = ("best_on_test", "sparsest")
 """The epochs that DST's released code keeps: shown beside the one that decides, where no images were held out."""
@@ -79,6 +80,11 @@ def accuracies(cell: Cell, reading: str = "") -> dict[int, float]:
     """Seed -> test accuracy in percent, at the epoch that a verdict reads if none is named."""
     column = f"{reading or cell.reading}.test_accuracy"
     return {run["seed"]: 100 * run[column] for run in cell.finished if run[column] == run[column]}
+
+
+def judged(*found: Cell) -> str:
+    """`last epoch`: by which epochs the runs of these cells are judged."""
+    return " and ".join(dict.fromkeys(HEADINGS[cell.reading] for cell in found))
 
 
 def dense_beside(found: Iterable[Cell], like: Cell) -> Cell | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.at_density import Reached, accuracies, dense_beside, known, of_method, own, reached
+from dst_repro.claims.at_density import Reached, accuracies, dense_beside, judged, known, of_method, own, reached
 from dst_repro.claims.base import Answer, Verdict, above, difference, not_run, shown, together
 from dst_repro.compare.cells import Cell
 from dst_repro.records.frames import Frames
@@ -47,10 +47,11 @@ def beats_at_density(frames: Frames, params: BeatsParams) -> Answer:
         if plain.n == 0:
             continue
         places = f"{percent:g} %" if percent == beside else f"{percent:g} against {beside:g} %"
-        words.append(f"at {places} {shown(plain)}{pair[0].without}{pair[1].without}")
+        epochs = judged(*(side.cells[0] for side in pair))
+        words.append(f"at {places} ({epochs}) {shown(plain)}{pair[0].without}{pair[1].without}")
         found_here.append(plain)
-        for side in pair:
-            runs += side.runs
+        both = pair[0].values.keys() & pair[1].values.keys()
+        runs += [str(run["id"]) for side in pair for cell in side.cells for run in cell.finished if run["seed"] in both]
         if params.from_dense:
             dense = [_own_dense(found, side) for side in pair]
             if dense[0] is dense[1] is not None:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from dst_repro.claims.at_density import accuracies, known, of_method
+from dst_repro.claims.at_density import accuracies, judged, known, of_method
 from dst_repro.claims.base import Answer, Verdict, difference, not_run, shown, within
 from dst_repro.compare.cells import Cell
 from dst_repro.compare.verdicts import margin
@@ -52,8 +52,9 @@ def choice_matters(frames: Frames, params: ChoiceMattersParams) -> Answer:
     verdict: Verdict = "holds" if "fails" in parts else "fails" if set(parts) == {"holds"} else "inconclusive"
     interval = "" if math.isnan(low) else f" [{low:+.1f}, {high:+.1f}]"
     evidence = (
-        f"density changes by {change:+.1f} %{interval}, from {other.density.mean:.3g} to {one.density.mean:.3g} %, "
-        f"within {params.density:g} % it does not matter; accuracy by {shown(accuracy)}, within {points:g} it does not"
+        f"{judged(one, other)}: density changes by {change:+.1f} %{interval}, from {other.density.mean:.3g} to "
+        f"{one.density.mean:.3g} %, within {params.density:g} % it does not matter; accuracy by {shown(accuracy)}, within "
+        f"{points:g} it does not"
     )
     runs = tuple(str(run["id"]) for cell in (one, other) for run in cell.finished)
     return Answer(verdict, evidence, change, low, high, params.density, runs)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.at_density import known, of_method
+from dst_repro.claims.at_density import judged, known, of_method
 from dst_repro.claims.base import Answer, Verdict, not_run, together
 from dst_repro.compare.cells import Cell, missing_seeds
 from dst_repro.compare.verdicts import relative_margin
@@ -51,8 +51,10 @@ def density_at_parameter(frames: Frames, params: DensityAtParams) -> Answer:
         off = 100 * (ours.mean / target - 1)
         worst = max(worst, (off, low, high, 100 * margin), key=lambda one: abs(one[0]))
         lost = f"; {lost}" if (lost := missing_seeds(cell)) else ""
-        words.append(f"{value:g}: {ours.mean:.3g} % ({ours.n}{lost}; best on test {best.mean:.3g} %), "
-                     f"printed {target:g} within {100 * margin:g} %")  # fmt: skip
+        words.append(
+            f"{value:g}: {ours.mean:.3g} % ({judged(cell)}, n {ours.n}{lost}; best on test {best.mean:.3g} %), printed "
+            f"{target:g} within {100 * margin:g} %"
+        )
         runs += [str(run["id"]) for run in cell.finished]
     if not verdicts:
         return not_run(f"no finished run of {params.model} with a printed {params.parameter}")

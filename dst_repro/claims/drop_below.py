@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.at_density import along, known, of_method
+from dst_repro.claims.at_density import along, judged, known, of_method
 from dst_repro.claims.base import Answer, Verdict, above, difference, not_run, shown, together
 from dst_repro.compare.sweep import sweep_at
 from dst_repro.records.frames import Frames
@@ -40,7 +40,8 @@ def drop_below(frames: Frames, params: DropBelowParams) -> Answer:
     if fall.n == 0:
         return not_run(f"no seed's runs enclose both {first:g} and {last:g} % of the weights")
     verdicts: list[Verdict] = [above(fall, params.points)]
-    evidence = f"from {first:g} to {last:g} % accuracy falls by {shown(fall)}, asked at least {params.points:g}"
+    fell = f"from {first:g} to {last:g} % accuracy falls by {shown(fall)}, asked at least {params.points:g}"
+    evidence = f"{judged(sweep.cells[0])}: {fell}"
     runs = above_.runs + below.runs
     if (start := params.larger_than_from) is not None:
         high = along(sweep, start)

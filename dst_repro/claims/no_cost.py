@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dst_repro.claims.at_density import accuracies, dense_beside, known, of_method
+from dst_repro.claims.at_density import accuracies, dense_beside, judged, known, of_method
 from dst_repro.claims.base import Answer, Verdict, decided, difference, not_run, settled, shown, together
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
@@ -43,8 +43,8 @@ def no_cost(frames: Frames, params: NoCostParams) -> Answer:
         verdict = "inconclusive"
     good = sum(one.mean >= -params.loss for one in differences)
     evidence = (
-        f"{good} of {len(differences)} cells with {params.floor:g} % of the weights or more are at most "
-        f"{params.loss:g} points below dense; the lowest, at {beside[place][0].density.mean:.3g} %: {shown(lowest)}"
+        f"{judged(beside[place][0])}: {good} of {len(differences)} cells with {params.floor:g} % of the weights or more "
+        f"are at most {params.loss:g} points below dense; the lowest, at {beside[place][0].density.mean:.3g} %: {shown(lowest)}"
     )
     if params.by == "intervals":
         evidence += "; intervals decide"

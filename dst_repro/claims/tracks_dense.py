@@ -57,7 +57,7 @@ def tracks_dense(frames: Frames, params: TracksDenseParams) -> Answer:
     verdict: Verdict = "holds" if abs(worst.mean) <= params.points else "fails"
     low, high = worst.interval()
     evidence = (
-        f"sparse less dense from epoch {params.first} on is at most {worst.mean:+.2f} points [{low:+.2f}, {high:+.2f}] "
+        f"sparse less dense from epoch {params.first} on: at most {worst.mean:+.2f} points [{low:+.2f}, {high:+.2f}] "
         f"({worst.n} seeds), at epoch {after.index[place]}; asked within {params.points:g}{gaps(known)}"
     )
     return Answer(settled(verdict, [worst.n]), evidence, worst.mean, low, high, params.points, used)
