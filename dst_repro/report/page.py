@@ -52,7 +52,8 @@ def render(
     for key, item in suite.items.items():
         of = papers[key.partition("/")[0]]
         if begun.isdisjoint(item.experiments):
-            of.waiting.append((item, len(frames.of(item.experiments).runs)))
+            planned = runs["experiments"].map(lambda names, item=item: not set(item.experiments).isdisjoint(names))
+            of.waiting.append((item, int(planned.sum())))
         else:
             of.shown.append(_item(frames, item, names[key], results, figures))
     recorded = set(runs.loc[runs["status"] != "missing", "id"])

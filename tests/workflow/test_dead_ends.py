@@ -49,7 +49,7 @@ def test_a_damaged_file_of_a_run_is_told_and_mended_as_that_says(finished: Proje
     ("name", "rules"),
     [("results/tiny/runs.parquet", {"aggregate"}), ("results/tiny/tiny-accuracy.tex", {"table"}),
      ("figures/tiny/tiny-epochs.pdf", {"figure"}), ("results/tiny/comparison.csv", {"compare"}),
-     ("results/tiny/claims.md", {"claims"}),
+     ("results/tiny/claims.md", {"claims"}), ("results/tiny/scorecard.md", {"scorecard"}),
      ("results/tiny/report.html", {"report"})],
 )  # fmt: skip
 def test_any_file_that_was_removed_is_made_again(finished: Project, name: str, rules: set[str]) -> None:

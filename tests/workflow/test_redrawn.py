@@ -17,6 +17,7 @@ from dst_repro.claims.answering import answers
 from dst_repro.cli import drawing
 from dst_repro.plan.grid import load_suite
 from dst_repro.records.frames import Frames, aggregate
+from dst_repro.report import scorecard
 from tests.workflow.conftest import ROOT
 
 
@@ -54,8 +55,11 @@ def test_committed_files_are_what_committed_records_give(
     for kind, folder in (("table", results), ("figure", figures)):
         for file, item in suite.files(kind).items():  # type: ignore[arg-type]
             drawing.item(frames, suite.items[item], folder, file)
-    compare.write(compare.comparison(frames), results)
-    claims.write(answers(suite, frames), results)
+    compared = compare.comparison(frames)
+    compare.write(compared, results)
+    answered = answers(suite, frames)
+    claims.write(answered, results)
+    scorecard.write(scorecard.scorecard(compared, answered), results)
     made = {file: (tmp_path / file) for file in FILES[name]}
     gone = [file for file, path in made.items() if not path.is_file()]
     other = [f for f, path in made.items() if f not in gone and path.read_bytes() != (ROOT / f).read_bytes()]

@@ -75,6 +75,18 @@ def test_nine_thousand_missing_runs_are_few_lines(tmp_path: Path, capsys: pytest
     assert [line.split("  ") for line in lines[:9_000]] == [[run, "missing: not trained"] for run in suite.runs]
 
 
+def test_where_nothing_is_trained_a_run_may_be_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite_of(tmp_path, [{"set": {"method": "dense"}}], seeds=5, train=False)
+    code, lines = status(tmp_path, capsys, "--strict")
+    assert code == 0
+    assert lines[1:3] == ["s: 5 missing", "without a record: 5 runs; this suite trains nothing"]
+    suite = suite_of(tmp_path, [{"set": {"method": "dense"}}], train=False)
+    path = record.folder(tmp_path / "results", next(iter(suite.runs))) / "record.json"
+    path.parent.mkdir(parents=True)
+    path.write_text("no record")
+    assert status(tmp_path, capsys, "--strict")[0] == 1
+
+
 def test_every_standing_has_a_line_and_its_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     blocks: list[dict[str, object]] = [{"set": {"method": "dense", "epochs": n}} for n in (1, 2, 3, 5, 6, 7)]
     blocks.insert(3, {"set": {"method": "dense", "learning_rate": 1e30}})

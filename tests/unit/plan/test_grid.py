@@ -237,6 +237,9 @@ def test_suite_mistakes_name_the_suite(project: Project) -> None:
     )
     assert project.refused(experiments=[]).startswith("tiny.yaml: the suite selects no run")
     assert project.refused(sweet="x").startswith("tiny.yaml: sweet: unknown key")
+    assert project.refused(train=False, on_source_change="retrain") == (
+        "tiny.yaml: on_source_change: must be keep, as `train: false` trains nothing"
+    )
     assert project.refused(suite="Tiny suite").startswith("tiny.yaml: suite: ")
 
 

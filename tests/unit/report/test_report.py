@@ -206,6 +206,12 @@ def test_what_is_only_planned_is_folded(suite: Suite, frames: Frames, tmp_path: 
     shown = Page(text)
     assert "1 more tables and figures wait for their first finished run" in shown.text
     assert "A table table of later: 4 runs planned" in shown.text
+    assert "experiments of which no run has a record" not in shown.text
+    nothing = Frames(runs.assign(status="missing"), frames.history)
+    bare = Page(
+        page.render(suite, nothing, compare.comparison(nothing), answers(suite, nothing), tmp_path, tmp_path)
+    ).text
+    assert "1 experiments of which no run has a record few: Few & short 8 runs, reduced: 1 <epoch>" in bare
     assert "1 cells of which no run has a record" in shown.text
     assert [a["id"] for a in shown.all("tr") if "id" in a] == list(runs["id"])  # all the same
     assert 'id="p-later"' not in text
