@@ -53,8 +53,8 @@ def choice_matters(frames: Frames, params: ChoiceMattersParams) -> Answer:
     interval = "" if math.isnan(low) else f" [{low:+.1f}, {high:+.1f}]"
     evidence = (
         f"{judged(one, other)}: density changes by {change:+.1f} %{interval}, from {other.density.mean:.3g} to "
-        f"{one.density.mean:.3g} %, within {params.density:g} % it does not matter; accuracy by {shown(accuracy)}, within "
-        f"{points:g} it does not"
+        f"{one.density.mean:.3g} %, within {params.density:g} % it does not matter; accuracy by {shown(accuracy)}, "
+        f"within {points:g} it does not"
     )
     runs = tuple(str(run["id"]) for cell in (one, other) for run in cell.finished)
     return Answer(verdict, evidence, change, low, high, params.density, runs)

@@ -42,9 +42,10 @@ def no_cost(frames: Frames, params: NoCostParams) -> Answer:
     if missing and verdict == "holds":
         verdict = "inconclusive"
     good = sum(one.mean >= -params.loss for one in differences)
+    cell = beside[place][0]
     evidence = (
-        f"{judged(beside[place][0])}: {good} of {len(differences)} cells with {params.floor:g} % of the weights or more "
-        f"are at most {params.loss:g} points below dense; the lowest, at {beside[place][0].density.mean:.3g} %: {shown(lowest)}"
+        f"{judged(cell)}: {good} of {len(differences)} cells with {params.floor:g} % of the weights or more are at most "
+        f"{params.loss:g} points below dense; the lowest, at {cell.density.mean:.3g} %: {shown(lowest)}"
     )
     if params.by == "intervals":
         evidence += "; intervals decide"
