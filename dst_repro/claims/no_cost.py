@@ -44,8 +44,8 @@ def no_cost(frames: Frames, params: NoCostParams) -> Answer:
     good = sum(one.mean >= -params.loss for one in differences)
     cell = beside[place][0]
     evidence = (
-        f"{judged(cell)}: {good} of {len(differences)} cells with {params.floor:g} % of the weights or more are at most "
-        f"{params.loss:g} points below dense; the lowest, at {cell.density.mean:.3g} %: {shown(lowest)}"
+        f"{judged(cell)}: {good} of {len(differences)} cells with {params.floor:g} % of the weights or more are no "
+        f"more than {params.loss:g} points below dense; the lowest, at {cell.density.mean:.3g} %: {shown(lowest)}"
     )
     if params.by == "intervals":
         evidence += "; intervals decide"
