@@ -1,0 +1,77 @@
+"""Whether what tricks put beside a network is gone at the end."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+
+from dst_repro.claims.base import Answer, gaps, of_share, selected, used
+from dst_repro.claims.trick_gains import Gain, TricksParams, both, trick_gains
+from dst_repro.records.frames import Frames
+from dst_repro.registry import claims
+
+TRACES = ("beta", "skip_weight")
+"""Rows of the history that soft neurons and ghost skips write as long as they are there."""
+
+
+class PlainParams(TricksParams):
+    tricks: str = "all"
+    """Of which tricks it is asked, as a table of gains calls them; `*`: of all."""
+    plain: bool = True
+    """Whether nothing may be left, or something has to be in every run, as in code that never takes it away."""
+
+
+@claims.register("plain-in-the-end", PlainParams)
+def plain_in_the_end(frames: Frames, params: PlainParams) -> Answer:
+    """At the end a network that was trained with tricks is one without, of equal layers, or is not
+
+    After the last epoch: nothing trained beside the network, no soft neuron and no ghost skip, the same parameters as
+    its like without tricks, and as many kept weights in each layer, so equal FLOPs. The statistic is the share of runs.
+    """
+    known = [gain for gain in trick_gains(frames, params)
+             if params.tricks in ("*", gain.tricks) and gain.treated.method != "dense"]  # fmt: skip
+    names = ["ghost_parameters", "density_with_ghosts", *TRACES]
+    history = frames.history[frames.history["name"].isin(names)]
+    rows = [row for gain in known for row in _runs(gain, history)]
+    every = both(known)
+    if not rows:
+        return Answer("not run", f"no seed with and without {params.tricks} is finished{gaps(every)}")
+    plain = sum(row["plain"] and row["like"] for row in rows)
+    hits = plain if params.plain else sum(row["beside"] > 0 for row in rows)
+    text = (
+        f"plain at the end, with the parameters and kept weights of its like, in {plain} of {len(rows)} runs, needed "
+    )
+    text += f"in {'all' if params.plain else 'none'}; up to {max(row['beside'] for row in rows):g} parameters beside, "
+    text += f"density with them {100 * max(row['dense'] for row in rows):.3g} % at most; "
+    text += f"{sum(row['early'] for row in rows)} runs are judged by an epoch that still has some"
+    return Answer(of_share(hits, len(rows), 1.0), text + gaps(every), hits / len(rows), threshold=1.0, runs=used(every))
+
+
+def _runs(gain: Gain, history: pd.DataFrame) -> list[dict[str, Any]]:
+    twins = {run["seed"]: run for run in gain.control.finished.to_dict("records")}
+    epoch = f"{selected(gain.treated, gain.selection)}.epoch"
+    found = []
+    for run in gain.treated.finished.to_dict("records"):
+        rows = history[history["id"] == run["id"]]
+        counted = rows[rows["name"] == "ghost_parameters"]
+        if run["seed"] not in twins or counted.empty:
+            continue
+        last = rows[rows["epoch"] == counted["epoch"].max()].set_index("name")["value"]
+        beside = float(last["ghost_parameters"])
+        judged = rows[rows["epoch"] == run[epoch]]
+        found.append({
+            "beside": beside, "dense": float(last["density_with_ghosts"]), "plain": beside == 0 and _gone(last),
+            "like": _shape(run) == _shape(twins[run["seed"]]),
+            "early": not _gone(judged.set_index("name")["value"]),
+        })  # fmt: skip
+    return found
+
+
+def _gone(rows: pd.Series[float]) -> bool:
+    return not any(name in rows for name in TRACES) and rows.get("ghost_parameters", 0.0) == 0
+
+
+def _shape(run: dict[Any, Any]) -> tuple[float, list[tuple[str, int]]]:
+    return float(run["parameters"]), [(layer["name"], layer["kept"]) for layer in json.loads(str(run["layers"]))]

@@ -1,0 +1,80 @@
+"""Whether it matters how tricks are made, or how runs are judged."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Literal
+
+from dst_repro.claims.base import EPOCHS, Answer, difference, gaps, together, used, when, within
+from dst_repro.claims.settings import rest
+from dst_repro.claims.trick_gains import Gain, TricksParams, both, sparse, trick_gains
+from dst_repro.compare.verdicts import POINTS, POINTS_ELSEWHERE
+from dst_repro.records.frames import Frames
+from dst_repro.registry import claims
+from dst_repro.tables import fields
+
+
+class AgreeParams(TricksParams):
+    margin: float | None = None
+    """Points within which gains are equal; none: 0.3 on MNIST, 0.5 on CIFAR-10, 1 on larger sets."""
+    field: str | None = None
+    """A field in which otherwise like runs differ. None: variants of the tricks are compared."""
+    reference: str | None = None
+    """The value of that field from which the others are counted."""
+    against: Literal["last", "best_on_validation", "best_on_test"] | None = None
+    """Or the epoch by which the same runs are judged as well."""
+
+
+@claims.register("variants-agree", AgreeParams)
+def variants_agree(frames: Frames, params: AgreeParams) -> Answer:
+    """Other variants of tricks, other settings or another epoch that decides give the same gain
+
+    Gain of the variant less that of the usual one, seed by seed: its interval has to lie within a margin. The statistic
+    is the largest mean difference, in points, with its interval.
+    """
+    known = sparse(trick_gains(frames, params))
+    pair_up = _judged if params.against else _fields if params.field else _tricks
+    pairs = pair_up(known, params)
+    found = [(name, difference(one.by_seed, other.by_seed), other) for name, one, other in pairs]
+    found = [(name, one, other) for name, one, other in found if one.n]
+    every = both(gain for _, *pair in pairs for gain in pair)
+    if not found:
+        return Answer("not run", f"no seed of both variants is finished{gaps(every)}")
+    largest = max((one for _, one, _ in found), key=lambda one: abs(one.mean))
+    margins = [POINTS.get(other.control.dataset, POINTS_ELSEWHERE) if params.margin is None else params.margin
+               for _, _, other in found]  # fmt: skip
+    each = ", ".join(f"{name} {one.mean:+.2f} [{one.low:+.2f}, {one.high:+.2f}]" for name, one, _ in found)
+    allowed = " or ".join(f"{margin:g}" for margin in sorted(set(margins)))
+    verdict = together(within(one, margin) for (_, one, _), margin in zip(found, margins, strict=True))
+    text = f"gain less that of the usual: {each} points; to lie within {allowed}; {when(every, params.selection)}"
+    return Answer(verdict, text + gaps(every), largest.mean, largest.low, largest.high, max(margins), used(every))
+
+
+Pair = tuple[str, Gain, Gain]
+
+
+def _tricks(known: list[Gain], params: AgreeParams) -> list[Pair]:
+    """Each `all (...)` beside `all`."""
+    usual = {rest(gain.control): gain for gain in known if gain.tricks == params.tricks}
+    return [(f"{_where(gain)} {gain.tricks}", gain, usual[rest(gain.control)]) for gain in known
+            if gain.tricks.startswith(f"{params.tricks} (") and rest(gain.control) in usual]  # fmt: skip
+
+
+def _fields(known: list[Gain], params: AgreeParams) -> list[Pair]:
+    field = params.field or ""
+    groups: dict[str, dict[str, Gain]] = defaultdict(dict)
+    for gain in known:
+        if gain.tricks == params.tricks and (word := fields.text(gain.control, field)):
+            groups[rest(gain.control, field)][word] = gain
+    return [(f"{_where(gain)} {word}", gain, group[params.reference]) for group in groups.values()
+            if params.reference in group for word, gain in group.items() if word != params.reference]  # fmt: skip
+
+
+def _judged(known: list[Gain], params: AgreeParams) -> list[Pair]:
+    name = str(params.against)
+    return [(f"{gain.name} {EPOCHS[name]}", Gain(gain.tricks, gain.treated, gain.control, name), gain)
+            for gain in known if gain.tricks == params.tricks]  # fmt: skip
+
+
+def _where(gain: Gain) -> str:
+    return f"{gain.control.dataset}, {gain.control.method}"
