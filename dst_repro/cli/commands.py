@@ -76,11 +76,12 @@ def train(args: argparse.Namespace) -> int:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
     with noted(results):
         for run in missing:
-            provide_states(run, results, args.on_source_change)
             with lock(results, run.id):  # two calls in one folder: the second waits, and finds the record
-                if args.again:
-                    record.forget(results, run.id)
-                train_missing([run], results, args.on_source_change, args.keep_state)
+                if args.again or needed(run, results, args.on_source_change):
+                    provide_states(run, results, args.on_source_change)  # that nobody tidies away under this lock
+                    if args.again:
+                        record.forget(results, run.id)
+                    train_missing([run], results, args.on_source_change, args.keep_state)
     return 0
 
 

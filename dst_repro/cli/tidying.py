@@ -22,7 +22,7 @@ HALF = re.compile(r"\.(?P<whole>.+)\.[^.]+")
 def tidy(suite: Suite, found: Sequence[Standing]) -> Iterator[str]:
     """Remove it, and say of each kind how much it was. `found` says where the runs of the suite stand.
 
-    A network stays while a run without a record, or one to be trained again, begins with it, and so does what other
+    A network stays while a run without a record, or one that is stale, begins with it, and so does what other
     suites may want: networks of runs that are none of this one's. What a process is at work on stays untouched.
     """
     results = Path(suite.file.results_dir)
@@ -38,10 +38,8 @@ def tidy(suite: Suite, found: Sequence[Standing]) -> Iterator[str]:
 
 def _leftovers(suite: Suite, found: Sequence[Standing], results: Path) -> Iterator[tuple[str, Path, str]]:
     """(kind, file or folder, what whoever holds its lock makes)"""
-    again = suite.file.on_source_change == "retrain"
-    unfinished = {
-        run.run.id for run in found if run.name not in ("finished", "diverged") or (again and run.stale) or run.busy
-    }
+    # one that is stale may be trained again, by the suite's policy or by that of a call
+    unfinished = {run.run.id for run in found if run.name not in ("finished", "diverged") or run.stale or run.busy}
     wanted, networks = _networks(suite, unfinished, results)
     yield from (("networks", path, _owner(path)) for path in networks - wanted if path.is_file())
     for folder in (results / ".checkpoints", results / ".checkpoints/again/.checkpoints"):
@@ -50,7 +48,7 @@ def _leftovers(suite: Suite, found: Sequence[Standing], results: Path) -> Iterat
             done = owner in suite.runs and owner not in unfinished
             if path.suffix == ".lock":
                 yield "locks", path, owner
-            elif path.name.startswith("."):
+            elif _is_half(path):
                 yield "halves of files", path, owner
             elif path.suffix in (".unusable", ".progress") or (
                 path.suffix == ".pt" and done and folder.parent == results
@@ -59,10 +57,10 @@ def _leftovers(suite: Suite, found: Sequence[Standing], results: Path) -> Iterat
     for path in _inside(results / ".checkpoints/again/runs"):
         yield "trainings of networks", path, path.name
     for path in (*_inside(results / "states"), *_inside(results / ".checkpoints/again/states")):
-        if path.name.startswith("."):
+        if _is_half(path):
             yield "halves of files", path, _owner(path)
     for run in suite.runs:
-        yield from (("halves of files", path, run) for path in (results / "runs" / run).glob(".*"))
+        yield from (("halves of files", path, run) for path in _inside(results / "runs" / run) if _is_half(path))
 
 
 def _networks(suite: Suite, unfinished: set[str], results: Path) -> tuple[set[Path], set[Path]]:
@@ -78,6 +76,12 @@ def _networks(suite: Suite, unfinished: set[str], results: Path) -> tuple[set[Pa
 
 def _inside(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_half(path: Path) -> bool:
+    """Not any hidden file: one whose whole has a suffix, and which is named as `files.write_with` names it."""
+    half = HALF.fullmatch(path.name)
+    return half is not None and Path(half["whole"]).suffix != ""
 
 
 def _owner(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
@@ -117,6 +117,16 @@ class DeepR(Masked):
             self._sign = self._room * (2 * thrown_away - 1).to(self._room)
         self.values = nn.Parameter(self._gather([module.weight.detach() for module in self.modules.values()]))
         self._rewired = [0] * len(where)
+
+    @torch.no_grad()
+    def rescaled(self, scales: Mapping[str, float]) -> None:
+        """The connections' values are taken anew; of the weights of those that are not there the momentum is scaled."""
+        self.values.copy_(self._gather([module.weight for module in self.modules.values()]))
+        if self.released:
+            left, prior = self._left.momentum, self.params.alpha * self._signs
+            for name, inside in zip(self.modules, self._ranges, strict=True):
+                part = slice(inside.start, inside.stop)
+                left[part] = prior[part] + scales[name] * (left[part] - prior[part])
 
     def initial_masks(self) -> dict[str, Tensor]:
         weights = [module.weight.detach().flatten() for module in self.modules.values()]

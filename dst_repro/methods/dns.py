@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
@@ -61,12 +62,20 @@ class DNS(Reparameterised):
         super().prepare(model)
         self._masks = {name: torch.ones_like(w, dtype=torch.bool) for name, w in self.weights.items()}
         self._factors = {name: torch.ones_like(w) for name, w in self.weights.items()}  # masks in the weights' dtype
-        self._limits: dict[str, Tensor] = {}
-        for name, c in self._settings().items():
-            bias = None if self.paper else self.modules[name].bias
-            self._limits[name] = threshold(self.weights[name].detach(), c, bias)
+        self._limits = self._thresholds()
         device = next(iter(self._masks.values())).device
         self._spliced = torch.zeros(len(self._limits), dtype=torch.int64, device=device)
+
+    def _thresholds(self) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for name, c in self._settings().items():
+            bias = None if self.paper else self.modules[name].bias
+            found[name] = threshold(self.weights[name].detach(), c, bias)
+        return found
+
+    def rescaled(self, scales: Mapping[str, float]) -> None:
+        """Thresholds are those of the weights that are trained."""
+        self._limits = self._thresholds()
 
     def _settings(self) -> dict[str, float]:
         """Layer -> c, for the layers that take part."""

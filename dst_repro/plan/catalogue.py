@@ -82,7 +82,13 @@ def _validator(kind: str, slug: str) -> jsonschema.protocols.Validator:
 
 
 def _finding(error: jsonschema.ValidationError) -> str:
-    """One line out of a finding: values are shown in short, and words where true or false is meant get advice."""
+    """One line out of a finding: values are shown in short, and words where true or false is meant get advice.
+
+    Of something or null, what is wrong is told of the something.
+    """
+    others = [inner for inner in error.context or () if inner.validator_value != "null"]
+    if error.validator == "anyOf" and len(others) == len(error.validator_value) - 1 == 1:
+        error = others[0]
     advice = "; write true or false" if error.validator_value == "boolean" and isinstance(error.instance, str) else ""
     return str(error.message).replace(repr(error.instance), shown(error.instance)) + advice
 

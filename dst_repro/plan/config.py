@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from dst_repro.errors import ConfigError, did_you_mean, shown
-from dst_repro.plan.catalogue import check_params, defaults, look_up
+from dst_repro.plan.catalogue import catalogue, check_params, defaults, look_up
 from dst_repro.plan.sizes import steps_per_epoch
 from dst_repro.reading import from_json, plain
 from dst_repro.registry import Params
@@ -168,6 +168,9 @@ class RunConfig(BaseModel):
             look_up(kind, getattr(self, kind))
             key = f"{kind}_params"
             object.__setattr__(self, key, check_params(kind, getattr(self, kind), getattr(self, key), key))
+        for slug in self.tricks:
+            if slug not in (known := catalogue()["trick"]):
+                raise ConfigError(f"unknown trick{did_you_mean(slug, known)}", f"tricks.{slug}")
         checked_tricks = {
             slug: check_params("trick", slug, params or {}, f"tricks.{slug}") for slug, params in self.tricks.items()
         }

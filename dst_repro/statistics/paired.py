@@ -23,7 +23,7 @@ class Paired(NamedTuple):
     up: int
     """Seeds whose difference is above zero."""
     p: float
-    """Of the paired t test, two-sided."""
+    """Of the paired t test, two-sided; nan where all differences are the same, which has no spread to test by."""
 
 
 def paired(treated: Mapping[int, float], control: Mapping[int, float]) -> Paired:
@@ -32,9 +32,7 @@ def paired(treated: Mapping[int, float], control: Mapping[int, float]) -> Paired
     differences = [treated[seed] - control[seed] for seed in both]
     found = summarise(differences)
     low, high = found.interval()
-    p = math.nan
-    if found.n > 1:
-        p = float(stats.ttest_1samp(differences, 0).pvalue) if found.std > 0 else float(found.mean == 0)
+    p = float(stats.ttest_1samp(differences, 0).pvalue) if found.n > 1 and found.std > 0 else math.nan
     return Paired(found.n, found.mean, found.std, low, high, sum(d > 0 for d in differences), p)
 
 

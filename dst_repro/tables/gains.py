@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -101,7 +102,7 @@ def _words(params: dict[str, Any], variants: list[dict[str, Any]]) -> str:
 
 def _row(cell: Cell, control: Cell, name: str, params: GainsParams) -> dict[str, Any]:
     column = f"{params.selection}.test_accuracy"
-    values = [{int(s): 100 * v for s, v in zip(c.finished["seed"], c.finished[column], strict=True)}
+    values = [{int(s): 100 * v for s, v in zip(c.finished["seed"], c.finished[column], strict=True) if v == v}
               for c in (cell, control)]  # fmt: skip
     found = paired(*values)
     ids = cell.runs.set_index("seed")["id"]
@@ -111,17 +112,29 @@ def _row(cell: Cell, control: Cell, name: str, params: GainsParams) -> dict[str,
         "density": 100 * float(cell.runs["density"].iloc[0]), "tricks": name,
         "without": summarise(values[1][seed] for seed in both).mean, "gain": found.mean, "std": found.std,
         "low": found.low, "high": found.high, "up": found.up, "n": found.n, "planned": cell.planned, "p": found.p,
-        "text": _text(cell, found.mean, found.n, set(both)),
+        "text": _text(cell, control, found.mean, found.n, [set(one) for one in values]),
         "runs": " ".join(ids[ids.index.isin(both)]), "left_out": " ".join(ids[~ids.index.isin(both)]),
     }  # fmt: skip
 
 
-def _text(cell: Cell, mean: float, n: int, counted: set[int]) -> str:
-    """`+1.23 (3)`; `+0.40 (2 of 3; s1 missing)`; `—` for none."""
+def _text(cell: Cell, control: Cell, mean: float, n: int, have: list[set[int]]) -> str:
+    """`+1.23 (3)`; `+0.40 (1 of 3; s1 missing, without tricks s2 diverged)`; `—` for none.
+
+    `have` are the seeds that have a value, with tricks and without.
+    """
     number = f"{mean:+.2f}" if n else "\N{EM DASH}"
     if n == cell.planned:
         return f"{number} ({n})"
-    return f"{number} ({n} of {cell.planned}; {gaps(cell, set(cell.runs['seed']) - counted)})"
+    seeds = {int(seed) for seed in cell.runs["seed"]}
+    own = gaps(cell, seeds - have[0])
+    planned = {int(seed) for seed in control.runs["seed"]}
+    wanting = replace(control, runs=control.runs[control.runs["seed"].isin(seeds & have[0])])
+    other = gaps(wanting, planned - have[1])
+    unplanned = " ".join(f"s{seed}" for seed in sorted((seeds & have[0]) - planned))
+    without = ", ".join(filter(None, [other, f"{unplanned} not planned" if unplanned else ""]))
+    return (
+        f"{number} ({n} of {cell.planned}; {', '.join(filter(None, [own, without and f'without tricks {without}']))})"
+    )
 
 
 @tables.register("gains", GainsParams)

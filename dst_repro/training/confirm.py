@@ -27,7 +27,7 @@ from dst_repro.sparsity.masks import sha256
 from dst_repro.training.divergence import Diverged
 from dst_repro.training.history import Row
 from dst_repro.training.loop import Trainer
-from dst_repro.training.parents import provide_states
+from dst_repro.training.parents import lock, provide_states
 from dst_repro.training.state import begin
 
 Kind = tuple[Any, ...]
@@ -126,11 +126,12 @@ def confirm(suite: Suite, results: Path, say: Callable[[str], None], epochs: int
 
 
 def _mark(run: RunConfig, results: Path, confirmed: dict[str, object]) -> None:
-    there = record.read(results, run.id)
-    if there is not None:
-        record.write(there.model_copy(update={"fingerprint": fingerprint(run)}), results)
-        runtime = record.runtime(results, run.id) | {"confirmed": confirmed}
-        write_json(record.folder(results, run.id) / "runtime.json", runtime)
+    with lock(results, run.id):
+        there = record.read(results, run.id)
+        if there is not None:
+            record.write(there.model_copy(update={"fingerprint": fingerprint(run)}), results)
+            runtime = record.runtime(results, run.id) | {"confirmed": confirmed}
+            write_json(record.folder(results, run.id) / "runtime.json", runtime)
 
 
 def _recorded(results: Path, run_id: str) -> Iterator[Row]:

@@ -23,11 +23,13 @@ def places(network: nn.Module, shape: tuple[int, ...]) -> list[Place]:
     """Every convolution that keeps its image or shrinks it by its stride alone, in the order of the computation.
 
     Found by what reads what when an input of this shape passes: the first convolution, which reads the input itself,
-    is left out, and so are shortcuts. The network is left as it was.
+    is left out, and so are shortcuts, and what sees a single pixel and has no normalisation: a gate, whose skip would
+    have no variance in a batch of one. The network is left as it was.
     """
     names = {module: name for name, module in network.named_modules()}
     image = torch.zeros(1, *shape, device=next(network.parameters()).device)
     found: dict[str, Place] = {}
+    single = set[str]()
     put_out: list[tuple[Tensor, int, str]] = []  # tensors are held, or another could take the place of one
 
     def conv(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -38,6 +40,8 @@ def places(network: nn.Module, shape: tuple[int, ...]) -> list[Place]:
         )
         if kept and not first and not any(part in SHORTCUTS for part in name.split(".")):
             found[name] = Place(name, name)
+            if output[0, 0].numel() == 1:
+                single.add(name)
             put_out.append((output, output._version, name))
 
     def norm(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
@@ -55,4 +59,4 @@ def places(network: nn.Module, shape: tuple[int, ...]) -> list[Place]:
             handle.remove()
         for module, mode in modes.items():
             module.training = mode
-    return list(found.values())
+    return [place for place in found.values() if place.norm != place.conv or place.conv not in single]

@@ -19,6 +19,7 @@ from dst_repro.registry import Params, tricks
 from dst_repro.seeding import generator
 from dst_repro.tricks.around import Place, places
 from dst_repro.tricks.base import Fidelity, Trick
+from dst_repro.tricks.first import first_step
 
 
 class GhostSkipsParams(Params):
@@ -86,11 +87,12 @@ class GhostSkips(Trick):
     """Ghost skip connections around convolutions, fading away (Jaiswal et al. 2022)
 
     y = BN(conv(x)) + w * s(x) for each convolution that keeps the image or shrinks it by its stride, but for the first
-    one and for shortcuts; w falls to zero and the skip is gone: what is left is the plain network. It hangs on the
-    network from outside, is no part of its state, and no method masks it. ToST's abstract has ghosts "at the early
-    stage of training"; their weight, its schedule and its end are ours, as none is known. The released code has skips
-    in basic blocks alone, never removes them, and starts them from weights of 1e-4, all alike: so are then all
-    channels that batch normalisation makes of them. It trains them with the weight decay of the run, as is done here.
+    one, for shortcuts, and for gates, which see a single pixel and have no normalisation; w falls to zero and the skip
+    is gone: what is left is the plain network. It hangs on the network from outside, is no part of its state, and no
+    method masks it. ToST's abstract has ghosts "at the early stage of training"; their weight, its schedule and its end
+    are ours, as none is known. The released code has skips in basic blocks alone, never removes them, and starts them
+    from weights of 1e-4, all alike: so are then all channels that batch normalisation makes of them. It trains them
+    with the weight decay of the run, as is done here.
     """
 
     order = 2
@@ -127,7 +129,7 @@ class GhostSkips(Trick):
                 rng = generator(self.context.config.seed, "tricks", "ghost-skips", place.conv)
                 branch = Projection(conv, rng, self.released)
             self.ghosts[place.conv] = Ghost(place, branch)
-        self.at(0)
+        self.at(first_step(self.context))
 
     def at(self, step: int) -> None:
         until = self.params.until

@@ -20,7 +20,7 @@ class LabelSmoothingParams(Params):
     form: Literal["all-classes", "other-classes"] | None = None
     """Over which classes. By default over all, as in torch and in its paper; `released`: over the others."""
     until: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Share of the training after which labels are plain; by default they never are."""
+    """Share of the training after which labels are plain; by default, and with `fidelity: released`, they never are."""
     fidelity: Fidelity | None = None
     """By default that of the run."""
 
@@ -50,7 +50,7 @@ class LabelSmoothing(Trick):
         self.loss = self._loss
 
     def at(self, step: int) -> None:
-        until = self.params.until
+        until = None if self.released else self.params.until
         self._now = 0.0 if until is not None and self.share(until, step) == 1 else self.epsilon
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import torch
 from pydantic import Field
@@ -34,14 +34,23 @@ class RescaledInitParams(Params):
     """Of the factors of weights."""
 
 
+@runtime_checkable
+class Derives(Protocol):
+    """A method that has made something of the weights by the time when they are scaled."""
+
+    def rescaled(self, scales: Mapping[str, float]) -> None:
+        """Make it anew; `scales` has the factor of each layer's weights."""
+
+
 @tricks.register("rescaled-init", RescaledInitParams)
 class RescaledInit(Trick):
     """Layer-wise re-scaled initialisation by GradInit (Zhu et al. 2021; LRsI of ToST, Jaiswal et al. 2022)
 
     One factor for each tensor of parameters, learnt so that one step of length `eta` lowers the loss most, with the
-    norm of the gradient held to `gamma`, see `gradinit`. Settings are those of ToST's README. Its released code learns
-    them either before masking (its type 1, which its README calls) or after, but with the gradients of pruned weights
-    (type 2); by default they are left out here.
+    norm of the gradient held to `gamma`, see `gradinit`. Scaled are the weights that the run starts with: its own
+    initialisation, or those that `weights_from` names, trained or not. Settings are those of ToST's README. Its
+    released code learns the factors either before masking (its type 1, which its README calls) or after, but with the
+    gradients of pruned weights (type 2); by default they are left out here.
     """
 
     order = 1
@@ -63,7 +72,7 @@ class RescaledInit(Trick):
             masked = self.params.gradients == "masked"
             masks = {f"{name}.weight": mask for name, mask in method.masks().items()} if masked else None
             self.scales = self._learn(network, masks)
-        self._apply(model)
+        self._apply(model, method)
 
     def _plain(self, model: nn.Module, method: Method) -> nn.Module:
         """A plain network with the weights that the run's computes with, pruned ones zero."""
@@ -92,11 +101,14 @@ class RescaledInit(Trick):
             yield from self.context.data.train_batches(config.batch_size, seed, epoch)
 
     @torch.no_grad()
-    def _apply(self, model: nn.Module) -> None:
+    def _apply(self, model: nn.Module, method: Method) -> None:
         """Some methods keep a layer's weights under another name, and compute with others made of them."""
         own = dict(model.named_parameters())
         for name, scale in self.scales.items():
             (own[name] if name in own else own[f"{name}_orig"]).mul_(scale)
+        if isinstance(method, Derives):
+            weights = {n.removesuffix(".weight"): s for n, s in self.scales.items() if n.endswith(".weight")}
+            method.rescaled({name: weights.get(name, 1.0) for name in method.modules})
 
     def started(self) -> dict[str, dict[str, float]]:
         return {"initial_scale": self.scales}

@@ -16,6 +16,7 @@ from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Context, Method
 from dst_repro.registry import Params, tricks
 from dst_repro.tricks.base import Fidelity, Trick
+from dst_repro.tricks.first import first_step
 
 SHAPES: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]] = {
     "swish": (functional.silu, torch.ops.aten.silu_backward),
@@ -44,9 +45,9 @@ class Scaled(torch.autograd.Function):
 class SoftNeuronsParams(Params):
     shape: Literal["swish", "mish"] = "swish"
     """f of the activation f(beta * x) / beta: x * sigmoid(x), with which it is PSwish, or x * tanh(softplus(x))."""
-    beta: Annotated[float, Field(gt=0)] | None = None
+    beta: Annotated[float, Field(ge=1e-3)] | None = None
     """At the start: 1, with `fidelity: released` 2 for Swish."""
-    beta_end: Annotated[float, Field(gt=0)] = 10.0
+    beta_end: Annotated[float, Field(ge=1e-3)] = 10.0
     """Just before ReLU takes over. Not read by `fidelity: released`, which keeps beta."""
     rise: Literal["geometric", "linear"] = "geometric"
     """How beta gets there."""
@@ -81,10 +82,10 @@ class SoftNeurons(Trick):
 
     def begin(self, model: nn.Module, method: Method, others: Sequence[Trick]) -> None:
         self._relus = _relus(model)
-        self.at(0)
+        self.at(first_step(self.context))
 
     def dress(self, network: nn.Module) -> None:
-        for module in _relus(network):
+        for module in _relus(network) if self._soft else ():
             module.forward = self._twice  # type: ignore[assignment,method-assign]
 
     def at(self, step: int) -> None:

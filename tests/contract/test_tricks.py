@@ -213,3 +213,31 @@ def test_a_killed_run_goes_on_in_the_middle_of_an_anneal(
                 train(run, tmp_path / f"{epochs}")
         train(run, tmp_path / f"{epochs}")
         assert files(tmp_path / f"{epochs}", run) == files(tmp_path / "whole", run)
+
+
+@pytest.mark.parametrize("fidelity", ["paper", "released"])
+@pytest.mark.parametrize("fields", one_each())
+def test_scales_of_initial_weights_outlive_the_first_step(
+    tiny: RunFactory, digits: Data, tmp_path: Path, fields: dict[str, Any], fidelity: str
+) -> None:
+    """With a learning rate of next to nothing the weights are after a step what they were, scaled."""
+    scaled = {"rescaled-init": {"iterations": 8, "learning_rate": 0.1}}
+    chosen = fields | {"fidelity": fidelity, "learning_rate": 1e-20, "weight_decay": 1e-3}
+    made = []
+    for tricks_ in (scaled, {}):
+        run = tiny(**chosen, tricks=tricks_)
+        provide_states(run, tmp_path)
+        trainer = Trainer(run, digits, torch.device("cpu"), *begin(run, tmp_path))
+        before = {name: mask.clone() for name, mask in trainer.method.masks().items()}
+        trainer._train(0, 1)
+        network = trainer.method.network(trainer.model)
+        kept = {name: mask & before[name] for name, mask in trainer.method.masks().items()}
+        made.append((network, kept))
+    scales = {row[2]: row[4] for row in Trainer(tiny(**chosen, tricks=scaled), digits, torch.device("cpu"),
+              *begin(tiny(**chosen, tricks=scaled), tmp_path)).history.rows if row[3] == "initial_scale"}  # fmt: skip
+    (one, kept), (other, also) = made
+    for name, mask in kept.items():
+        both = mask & also[name] & (other[f"{name}.weight"] != 0)
+        ratio = (one[f"{name}.weight"] / other[f"{name}.weight"])[both]
+        if fields["method"] != "str":  # whose weights are less a threshold
+            assert torch.allclose(ratio, torch.full_like(ratio, scales[f"{name}.weight"]), rtol=1e-4), name

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,6 +20,7 @@ from dst_repro import cli
 from dst_repro.cli.standing import amount, duration, held, left_undone, standings
 from dst_repro.plan.grid import Suite, plan
 from dst_repro.records import record
+from dst_repro.training import parents
 from dst_repro.training.parents import lock, provide_states
 from dst_repro.training.progress import Progress, noted
 from dst_repro.training.run import train
@@ -278,7 +280,8 @@ def test_tidying_removes_what_nobody_reads_again_and_nothing_else(
             checkpoints / f"{first.id}.progress", results / f"states/.{done.id}.safetensors.abc",
             record.folder(results, first.id) / ".record.json.abc"]  # fmt: skip
     kept = [state_path(results, wanted.id), stranger, checkpoints / f"{second.id}.pt",
-            checkpoints / f".{second.id}.pt.abc", checkpoints / f"{second.id}.lock"]  # fmt: skip
+            checkpoints / f".{second.id}.pt.abc", checkpoints / f"{second.id}.lock",
+            checkpoints / ".gitignore", checkpoints / ".keep.me"]  # fmt: skip
     for path in (*gone[2:], *kept[2:]):
         path.touch()
     (gone[2]).unlink()
@@ -297,6 +300,44 @@ def test_tidying_removes_what_nobody_reads_again_and_nothing_else(
     assert status(tmp_path, capsys, "--tidy")[1][0].startswith("removed: 1 locks")
     assert status(tmp_path, capsys, "--tidy")[1][0] == "nothing to be removed"
     assert train(second, results).status == "finished"
+
+
+def test_what_a_stale_run_goes_on_from_and_begins_with_stays(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Under `keep`, too: a call may train it again all the same."""
+    suite = suite_of(tmp_path, [{"set": PRUNED}])
+    results = tmp_path / "results"
+    (run,) = (run for run in suite.runs.values() if run.method == "one-shot")
+    provide_states(run, results)
+    record.write(train(run, results).model_copy(update={"fingerprint": "0" * 16}), results)
+    (parent,) = run.ancestors
+    kept = [results / ".checkpoints" / f"{run.id}.pt", state_path(results, parent.id)]
+    kept[0].touch()
+    status(tmp_path, capsys, "--tidy")
+    assert [path for path in kept if not path.exists()] == []
+
+
+def test_training_again_holds_the_lock_while_its_networks_are_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they might be tidied away before it begins, and its record is forgotten by then."""
+    suite = suite_of(tmp_path, [{"set": PRUNED}])
+    results = tmp_path / "results"
+    (run,) = (run for run in suite.runs.values() if run.method == "one-shot")
+    provide_states(run, results)
+    train(run, results)
+    provide = parents.provide_states
+
+    def then_tidied(*args: Any, **more: Any) -> None:
+        provide(*args, **more)
+        status(tmp_path, capsys, "--tidy")
+
+    monkeypatch.setattr(parents, "provide_states", then_tidied)
+    assert cli.main(["train", run.json_text(), "--results", str(results), "--again"]) == 0
+    found = record.read(results, run.id)
+    assert found is not None
+    assert found.status == "finished"
 
 
 def test_who_waits_for_a_lock_that_is_tidied_away_gets_it_alone(tmp_path: Path) -> None:

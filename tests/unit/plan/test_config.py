@@ -323,3 +323,25 @@ def test_the_defaults_of_a_run_never_change(tiny: RunFactory) -> None:
     }
     for schedule, (given, full) in schedules.items():
         assert tiny(schedule=schedule, schedule_params=given).full()["schedule_params"] == full
+
+
+@pytest.mark.parametrize(
+    ("tricks", "message"),
+    [({"soft-neuron": {}}, "tricks.soft-neuron: unknown trick; did you mean 'soft-neurons'?"),
+     ({"soft-neurons": {"until": 0.0}}, "tricks.soft-neurons.until: 0.0 is less than or equal to the minimum of 0"),
+     ({"soft-neurons": {"fidelity": "other"}}, "tricks.soft-neurons.fidelity: 'other' is not one of"),
+     ({"ghost-skips": {"weigth": 1.0}}, "tricks.ghost-skips.weigth: unknown key; did you mean 'weight'?")],
+)  # fmt: skip
+def test_a_wrong_trick_is_refused_in_one_line(tiny: RunFactory, tricks: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        tiny(tricks=tricks)
+    assert str(error.value).startswith(message)
+
+
+def test_one_setting_of_tricks_has_one_id(tiny: RunFactory) -> None:
+    """And a parent has its own."""
+    one = tiny(tricks={"soft-neurons": None})
+    assert one.id == tiny(tricks={"soft-neurons": {"until": 0.5, "rise": "geometric"}}).id
+    assert one.id != tiny().id
+    child = tiny("one-shot", density=0.1, weights_from={"method": "dense"}, tricks={"soft-neurons": {}})
+    assert child.parents["weights_from"].tricks == {}

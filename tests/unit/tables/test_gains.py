@@ -45,7 +45,7 @@ def test_gains_by_hand() -> None:
     assert list(zip(found["setting"], found["tricks"], strict=True)) == [
         ("10 %", SKIPS), ("10 %", "all"), ("2 %", "all")]  # fmt: skip
     none, many, one = found.to_dict("records")
-    assert (none["n"], none["text"]) == (0, "— (0 of 1; s3 without a value)")
+    assert (none["n"], none["text"]) == (0, "— (0 of 1; without tricks s3 not planned)")
     assert many["without"] == pytest.approx(51)
     assert (many["gain"], many["std"], many["up"], many["n"]) == (pytest.approx(2), pytest.approx(1), 3, 3)
     assert many["p_holm"] == pytest.approx(many["p"])  # the only test

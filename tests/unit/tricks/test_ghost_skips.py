@@ -174,3 +174,14 @@ def test_a_seed_has_one_start_and_no_other_draw_is_moved(tiny: RunFactory) -> No
 def test_a_network_without_convolutions_is_refused(tiny: RunFactory) -> None:
     with pytest.raises(ConfigError, match=r"^tricks.ghost-skips: the network has no convolution to skip$"):
         ghosts(tiny, network("lenet-300-100"))
+
+
+def test_gates_of_squeeze_and_excitation_have_no_skip(tiny: RunFactory) -> None:
+    """They see one pixel, of which batch normalisation has no variance where a batch has one image."""
+    model = network("efficientnet-b0", width=0.1)
+    found = [place.conv for place in places(model, SHAPE)]
+    assert len(found) > 30
+    assert not any("squeeze" in name or ".se." in name for name in found)
+    assert any("squeeze" in name or ".se." in name for name, m in model.named_modules() if isinstance(m, nn.Conv2d))
+    ghosts(tiny, model)
+    assert model.train()(torch.randn(1, 3, 64, 64)).shape == (1, 10)

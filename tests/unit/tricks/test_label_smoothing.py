@@ -70,6 +70,12 @@ def test_labels_are_plain_after_its_end(tiny: RunFactory, digits: Data) -> None:
         assert trick.values() == {"label_smoothing": pytest.approx((1 - true) / 0.9)}
 
 
+def test_released_labels_never_become_plain(tiny: RunFactory, digits: Data) -> None:
+    trick = smoothing(tiny, digits, "released", until=0.4)
+    trick.at(STEPS)
+    assert trick.values() == {"label_smoothing": pytest.approx(0.1 * 10 / 9)}
+
+
 def test_more_than_all_is_refused(tiny: RunFactory, digits: Data) -> None:
     with pytest.raises(ConfigError, match=r"^tricks.label-smoothing.value: must be below 0.9 for 10 classes$"):
         smoothing(tiny, digits, value=0.95, form="other-classes")

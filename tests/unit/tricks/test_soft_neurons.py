@@ -134,3 +134,15 @@ def test_tensors_of_any_layout(tiny: RunFactory) -> None:
     x = torch.randn(2, 3, 4, 5, generator=torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
     y: Tensor = Scaled.apply(x, "mish", 2.0)
     assert y.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_what_is_over_when_a_run_begins_was_never_there(tiny: RunFactory, digits: Data) -> None:
+    """A run of 100 steps that begins at step 50 has plain neurons, and one at step 25 a beta of sqrt(10)."""
+    for begin, beta in (({"epoch": 2}, None), ({"step": 25}, math.sqrt(10))):
+        context = Context(tiny(epochs=4, begin_at=begin), STEPS // 4, digits)
+        trick = SoftNeurons(SoftNeuronsParams(), context)
+        network, other = nn.Sequential(nn.ReLU()), nn.Sequential(nn.ReLU())
+        trick.begin(network, Method(None, context), [trick])
+        trick.dress(other)
+        assert torch.allclose(network(POINTS), other(POINTS))
+        assert trick.values() == ({} if beta is None else {"beta": pytest.approx(beta)})
