@@ -33,7 +33,8 @@ def caption(frame: pd.DataFrame) -> str:
 
 
 def table(frame: pd.DataFrame) -> Table:
-    """The answers for readers."""
+    """For readers: those that have an answer first, and of the others no more than why."""
+    frame = frame.sort_values("verdict", key=lambda column: column == "not run", kind="stable")
     rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
     labels: list[tuple[str, ...]] = [(row["paper"], row["claim"]) for row in rows]
     return Table(frame, ["paper", "id"], [(head,) for head in HEADS], labels, [_texts(row) for row in rows])
