@@ -19,8 +19,8 @@ class AgreeParams(TricksParams):
     """Points within which gains are equal; none: 0.3 on MNIST, 0.5 on CIFAR-10, 1 on larger sets."""
     field: str | None = None
     """A field in which otherwise like runs differ. None: variants of the tricks are compared."""
-    reference: str | None = None
-    """The value of that field from which the others are counted."""
+    reference: str = ""
+    """The value of that field from which the others are counted; nothing for none."""
     against: Literal["last", "best_on_validation", "best_on_test"] | None = None
     """Or the epoch by which the same runs are judged as well."""
 
@@ -64,8 +64,8 @@ def _fields(known: list[Gain], params: AgreeParams) -> list[Pair]:
     field = params.field or ""
     groups: dict[str, dict[str, Gain]] = defaultdict(dict)
     for gain in known:
-        if gain.tricks == params.tricks and (word := fields.text(gain.control, field)):
-            groups[rest(gain.control, field)][word] = gain
+        if gain.tricks == params.tricks:
+            groups[rest(gain.control, field)][fields.text(gain.control, field)] = gain
     return [(f"{_where(gain)} {word}", gain, group[params.reference]) for group in groups.values()
             if params.reference in group for word, gain in group.items() if word != params.reference]  # fmt: skip
 

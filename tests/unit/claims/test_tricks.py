@@ -266,6 +266,14 @@ def test_gains_with_another_setting_agree(other: tuple[float, ...], verdict: str
     assert "cifar10, snip 64 " in answer.evidence
 
 
+def test_gains_with_a_setting_that_is_none_by_default() -> None:
+    rows = gaining("synflow", 1, 1, dataset="cifar10")
+    rows += gaining("synflow", 3, 3.02, dataset="cifar10", method_params={"mode": "train"})
+    answer = variants_agree(frames(*rows), AgreeParams(field="method_params.mode"))
+    assert (answer.verdict, len(answer.runs)) == ("fails", 8)
+    assert "cifar10, synflow train +2.01" in answer.evidence
+
+
 @pytest.mark.parametrize(("on_test", "verdict"), [(82.0, "holds"), (84.0, "fails")])
 def test_gains_by_another_epoch_agree(on_test: float, verdict: str) -> None:
     """At the last epoch 1; at the best on the test 82 or 84 less 81."""
