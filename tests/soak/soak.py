@@ -69,7 +69,8 @@ class Soak:
         began = time.monotonic()
         process = calls.start(undisturbed, self.said)
         calls.end(process)
-        self.pace = time.monotonic() - began  # seconds of a whole call: on another machine a moment is another
+        self.pace = 0.3 * (time.monotonic() - began)
+        """Seconds into a call until which kills come; it follows how fast the machine is."""
         if process.returncode:
             raise RuntimeError(f"undisturbed, the suite fails: {self._last_words()}")
         self.right = undisturbed.made()
@@ -112,6 +113,8 @@ class Soak:
                 self._take_away(self.rng.sample(self.runs, 4))
             injected = fault.inject()
             done += injected
+            if "killed" in fault.what:
+                self.pace *= 1.05 if injected else 0.6
             self.figures.faults[fault.what, fault.how] += injected
             name = f"{fault.what}: {fault.how}" if fault.how else fault.what
             self.say(
@@ -129,7 +132,7 @@ class Soak:
     def _kill(self, number: signal.Signals) -> bool:
         """Snakemake and all that it started, as a terminal or a scheduler does it."""
         process, before = self._start()
-        done = not wait(process, self.rng.uniform(0.02, 0.4) * self.pace)
+        done = not wait(process, self.rng.uniform(0.05, 1.0) * self.pace)
         if done:
             os.killpg(process.pid, number)
         self._end(process, before)
@@ -139,7 +142,7 @@ class Soak:
         """A training alone, as the kernel does it that is out of memory; the others go on."""
         process, before = self._start()
         done = False
-        due = time.monotonic() + self.rng.uniform(0.05, 0.35) * self.pace
+        due = time.monotonic() + self.rng.uniform(0.05, 1.0) * self.pace
         while not done and not wait(process, 0.01) and time.monotonic() < due + PATIENCE:
             found = trainings(process.pid) if time.monotonic() > due else []
             if found:
