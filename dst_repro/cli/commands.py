@@ -93,6 +93,9 @@ def _training(suite: Suite) -> Suite:
 
 
 def _run(suite: Suite, run_id: str) -> RunConfig:
+    if run_id in suite.cells:
+        runs = ", ".join(run.id for run in suite.cells[run_id])
+        raise ConfigError(f"'{run_id}' is a cell; its runs are {runs}", suite.file.suite)
     if run_id not in suite.runs:
         raise ConfigError(f"no run '{run_id}' in this suite{did_you_mean(run_id, suite.runs)}", suite.file.suite)
     return suite.runs[run_id]

@@ -21,7 +21,7 @@ def plug_ins() -> Iterator[str]:
         for slug, entry in entries.items():
             params = entry["schema"].get("properties", {})
             shown = ", ".join(f"{n}={json.dumps(p['default'])}" if "default" in p else n for n, p in params.items())
-            yield f"  {slug:<24}{entry['title']}" + (f"\n  {'':<24}{shown}" if shown else "")
+            yield f"  {slug:<23} {entry['title']}" + (f"\n  {'':<24}{shown}" if shown else "")
         yield ""
 
 
@@ -33,7 +33,7 @@ def contents(suite: Suite) -> Iterator[str]:
         reduced = f" [reduced: {experiment.reduced}]" if experiment.reduced else ""
         yield f"  experiment {slug:<22}{len(suite.members[slug]):>5} runs  {experiment.title}{reduced}"
     for key, item in suite.items.items():
-        yield f"  {item.kind:<7}{key:<36}{item.title}"
+        yield f"  {item.kind:<7}{key:<35} {item.title}"
 
 
 def explain(suite: Suite, run: RunConfig) -> Iterator[str]:

@@ -18,7 +18,8 @@ from tests.soak.soak import soaking
 def main() -> int:
     parser = argparse.ArgumentParser(prog="tests.soak", description=__doc__)
     parser.add_argument("--seed", type=int, default=0, help="of what is done when [%(default)s]")
-    parser.add_argument("--faults", type=int, default=60, help="faults at most [%(default)s]")
+    parser.add_argument("--faults", type=int, default=60, help="how many [%(default)s]")
+    parser.add_argument("--kills", type=int, default=50, help="how many of them kill, at least [%(default)s]")
     parser.add_argument("--minutes", type=float, default=60.0, help="for faults, at most [%(default)s]")
     parser.add_argument("--write-readme", action="store_true", help="write the figures into the README")
     args = parser.parse_args()
@@ -28,7 +29,7 @@ def main() -> int:
             tempfile.TemporaryDirectory(prefix="dst_repro-soak-") as folder,
             soaking(Path(folder), args.seed, lambda line: print(line, flush=True)) as soak,
         ):
-            figures = soak.run(args.faults, args.minutes)
+            figures = soak.run(args.faults, args.minutes, args.kills)
     except (KeyboardInterrupt, Ended) as error:
         print("tests.soak: ended; nothing is written", file=sys.stderr)
         return 130 if isinstance(error, KeyboardInterrupt) else 143

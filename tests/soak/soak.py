@@ -82,7 +82,7 @@ class Soak:
         found = []
         for number in SIGNALS:
             found += [
-                Fault("everything killed", number.name, 6, partial(self._kill, number), True),
+                Fault("everything killed", number.name, 12, partial(self._kill, number), True),
                 Fault("one training killed", number.name, 4, partial(self._kill_one, number), True),
             ]
         for place in PLACES:
@@ -99,12 +99,15 @@ class Soak:
             Fault("caches that can't be written", "", 1, self._no_cache, True),
         ]
 
-    def run(self, faults: int, minutes: float) -> Figures:
-        """Inject so many faults, or as many as the time allows; then see what has become of the suite."""
+    def run(self, faults: int, minutes: float, kills: int = 0) -> Figures:
+        """Inject so many faults and among them so many kills, or as many as the time allows.
+
+        Then see what has become of the suite.
+        """
         began = time.monotonic()
         bag: list[Fault] = []
-        done = 0
-        while done < faults and time.monotonic() - began < 60 * minutes:
+        done = killed = 0
+        while (done < faults or killed < kills) and time.monotonic() - began < 60 * minutes:
             if not bag:
                 bag = [fault for fault in self.faults for _ in range(fault.often)]
                 self.rng.shuffle(bag)
@@ -114,12 +117,12 @@ class Soak:
             injected = fault.inject()
             done += injected
             if "killed" in fault.what:
+                killed += injected
                 self.pace *= 1.05 if injected else 0.6
             self.figures.faults[fault.what, fault.how] += injected
             name = f"{fault.what}: {fault.how}" if fault.how else fault.what
-            self.say(
-                f"{time.monotonic() - began:6.0f} s  {done}/{faults}  {name}{'' if injected else ', came too late'}"
-            )
+            late = "" if injected else ", came too late"
+            self.say(f"{time.monotonic() - began:6.0f} s  {done}/{faults}, {killed} kills  {name}{late}")
         self._settle()
         self.figures.minutes = (time.monotonic() - began) / 60
         made = self.project.made()

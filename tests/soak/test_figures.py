@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.soak.figures import BEGIN, END, Figures, finding, shown, write
+from tests.soak.figures import BEGIN, END, README, Figures, finding, shown, write
 
 KINDS = {("everything killed", "SIGKILL"): 3, ("everything killed", "SIGINT"): 2, ("disk full", ""): 4,
          ("caches that can't be written", ""): 1, ("record damaged", "zeros"): 0}  # fmt: skip
@@ -83,3 +84,11 @@ def test_it_is_written_between_its_marks(tmp_path: Path) -> None:
     write(some(), path)
     assert path.read_text() == f"before\n{BEGIN}{some().table()}{END}\nafter {END}\n"
     assert shown(path.read_text()) == some().table()
+
+
+def test_the_readme_has_the_table_of_a_soak_in_which_nothing_was_lost() -> None:
+    table = shown(README.read_text(encoding="utf-8"))
+    assert finding(table) is None
+    assert re.findall(r"\| \*\*(\d+)\*\* \|", table)[1:] == ["0"] * 4
+    (together,) = re.findall(r"together\*\* \| \*\*(\d+)\*\*", table)
+    assert int(together) >= 50

@@ -377,3 +377,12 @@ def test_explain_says_why_a_run_is_broken_and_trains_nothing(
     said = capsys.readouterr()
     assert said.out.splitlines()[0] == f"{run.id}: broken: its history is missing or damaged; {record.REMEDY}"
     assert said.err == ""
+
+
+def test_explain_names_the_runs_of_a_cell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = suite_of(tmp_path, [{"set": {"method": "dense"}}], seeds=2)
+    one, other = suite.runs
+    (cell,) = suite.cells
+    code = cli.main(["explain", cell, "--suite", suite.file.model_dump_json()])
+    assert code == 2
+    assert f"'{cell}' is a cell; its runs are {one}, {other}" in capsys.readouterr().err
