@@ -102,7 +102,7 @@ sys.exit(main(sys.argv[3:]))
 
 
 @pytest.mark.parametrize("number", CODES)
-@pytest.mark.parametrize("module", ["numpy", "numpy._core.numerictypes", "numpy.ma", "torch.nn", "pyarrow.parquet"])
+@pytest.mark.parametrize("module", ["numpy", "numpy._core.numerictypes", "torch.nn", "pyarrow.parquet"])
 def test_a_signal_in_the_midst_of_an_import_ends_the_training(
     tiny: RunFactory, results: Path, number: signal.Signals, module: str
 ) -> None:
