@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dst_repro.claims.base import Answer, difference, everywhere, gaps, signs, used, when
+from dst_repro.claims.base import Answer, everywhere, gaps, signs, used, when
 from dst_repro.claims.settings import GridParams, Treatments, all_cells, settings, short
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 
 
 class BelowParams(GridParams):
@@ -21,7 +22,7 @@ def always_below(frames: Frames, params: BelowParams) -> Answer:
     """
     lower, higher = params.treatments
     known = [s for s in settings(frames.runs, params) if set(s.cells) == {lower, higher}]
-    found = [difference(setting.values(higher), setting.values(lower)) for setting in known]
+    found = [paired(setting.values(higher), setting.values(lower)) for setting in known]
     counted = signs(found)
     every = all_cells(known)
     if not counted.cases:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from dst_repro.statistics.paired import Paired, holm, paired
+from dst_repro.statistics.paired import Paired, holm
 from dst_repro.statistics.ranking import LEVEL
 from dst_repro.statistics.summary import Summary
 from dst_repro.tables.cells import Cell, Selected
@@ -172,11 +172,6 @@ def gaps(known: Iterable[Cell]) -> str:
     found = Counter(status for cell in known for status in cell.runs["status"] if status != "finished")
     counted = [f"{n} {status}" for status, n in sorted(found.items())]
     return f"; runs: {', '.join(counted)}" if counted else ""
-
-
-def difference(treated: Mapping[int, float], control: Mapping[int, float]) -> Paired:
-    """Seed by seed, see `statistics.paired`."""
-    return paired(treated, control)
 
 
 def shown(found: Paired | Summary, unit: str = "points") -> str:

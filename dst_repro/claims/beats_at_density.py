@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from dst_repro.claims.at_density import Reached, accuracies, dense_beside, judged, known, of_method, own, reached
-from dst_repro.claims.base import Answer, Verdict, above, difference, not_run, shown, together
+from dst_repro.claims.base import Answer, Verdict, above, not_run, shown, together
 from dst_repro.compare.cells import Cell
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
-from dst_repro.statistics.paired import Paired, holm
+from dst_repro.statistics.paired import Paired, holm, paired
 from dst_repro.tables.cells import Selected
 
 Percents = Annotated[tuple[float, ...], Field(strict=False)]
@@ -43,7 +43,7 @@ def beats_at_density(frames: Frames, params: BeatsParams) -> Answer:
     runs: list[str] = []
     for percent, beside in zip(params.percents, params.other_percents or params.percents, strict=True):
         pair = [reached(of_method(found, slug), at) for slug, at in ((params.method, percent), (params.other, beside))]
-        plain = difference(pair[0].values, pair[1].values)
+        plain = paired(pair[0].values, pair[1].values)
         if plain.n == 0:
             continue
         places = f"{percent:g} %" if percent == beside else f"{percent:g} against {beside:g} %"
@@ -59,7 +59,7 @@ def beats_at_density(frames: Frames, params: BeatsParams) -> Answer:
             elif None in dense:
                 words[-1] += ", not both have a dense network of their own"
             else:
-                less = difference(*(_less(side, one) for side, one in zip(pair, dense, strict=True) if one is not None))
+                less = paired(*(_less(side, one) for side, one in zip(pair, dense, strict=True) if one is not None))
                 words[-1] += f", less dense {shown(less)}"
                 found_here.append(less)
     if not found_here:

@@ -6,12 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.base import Answer, Judged, difference, gaps, mostly, signs, used, when
+from dst_repro.claims.base import Answer, Judged, gaps, mostly, signs, used, when
 from dst_repro.claims.base import accuracies as of
 from dst_repro.claims.settings import CRITERIA, Treatments, rest
 from dst_repro.errors import UserError
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
 
@@ -45,7 +46,7 @@ def beats_static(frames: Frames, params: StaticParams) -> Answer:
         treated = _largest(treated, params.largest)
     pairs = [(cell, controls.get(_alike(cell))) for cell in treated]
     both = [(cell, control) for cell, control in pairs if control]
-    found = [difference(of(cell, params.selection), of(control, params.selection)) for cell, control in both]
+    found = [paired(of(cell, params.selection), of(control, params.selection)) for cell, control in both]
     counted = signs(found)
     unknown = len(treated) - counted.cases
     every = list({cell.id: cell for pair in both for cell in pair}.values())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from dst_repro.claims.base import Answer, accuracies, difference, everywhere, gaps, signs, used, when
+from dst_repro.claims.base import Answer, accuracies, everywhere, gaps, signs, used, when
 from dst_repro.claims.settings import rest
 from dst_repro.claims.trick_gains import TricksParams, sparse, trick_gains
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import Cell, cells
 
@@ -29,7 +30,7 @@ def below_dense(frames: Frames, params: TricksParams) -> Answer:
              if cell.method == "dense" and rest(cell) == rest(cell, "tricks")}  # fmt: skip
     pairs = [(dense[key], max(these, key=lambda cell: summarise(accuracies(cell, params.selection).values()).mean))
              for key, these in treated.items() if key in dense]  # fmt: skip
-    found = [difference(*(accuracies(cell, params.selection) for cell in pair)) for pair in pairs]
+    found = [paired(*(accuracies(cell, params.selection) for cell in pair)) for pair in pairs]
     counted = signs(found)
     if not counted.cases:
         return Answer("not run", "no seed of a dense network and of a sparse one with tricks is finished")

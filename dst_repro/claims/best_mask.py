@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dst_repro.claims.base import Answer, difference, everywhere, gaps, signs, together, used, when
+from dst_repro.claims.base import Answer, everywhere, gaps, signs, together, used, when
 from dst_repro.claims.settings import GridParams, Setting, Treatments, all_cells, complete, settings
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
-from dst_repro.statistics.paired import Paired
+from dst_repro.statistics.paired import Paired, paired
 from dst_repro.tables.ranking import Fields
 
 
@@ -55,4 +55,4 @@ def _to_others(setting: Setting, name: str, params: MaskParams, sign: int) -> Pa
     means = {other: s.mean for other, s in setting.summaries(params.treatments).items() if other != name}
     other = max(means, key=lambda one: sign * means[one])
     pair = setting.values(name), setting.values(other)
-    return difference(*(pair if sign > 0 else pair[::-1]))
+    return paired(*(pair if sign > 0 else pair[::-1]))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from dst_repro.claims.base import Answer, difference, everywhere, gaps, signs, used, when
+from dst_repro.claims.base import Answer, everywhere, gaps, signs, used, when
 from dst_repro.claims.trick_gains import Gain, TricksParams, both, mean_by_seed, trick_gains
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import summarise
 
 
@@ -24,7 +25,7 @@ def gain_beyond_dense(frames: Frames, params: TricksParams) -> Answer:
     for gain in known:
         if (key := (gain.control.dataset, gain.control.model)) in dense and gain.control.method != "dense":
             groups[*key, gain.density].append(gain)
-    found = {key: difference(mean_by_seed(these), dense[key[:2]].by_seed) for key, these in groups.items()}
+    found = {key: paired(mean_by_seed(these), dense[key[:2]].by_seed) for key, these in groups.items()}
     counted = signs(list(found.values()))
     every = both([*dense.values(), *(gain for these in groups.values() for gain in these)])
     if not counted.cases:

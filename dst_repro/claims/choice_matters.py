@@ -8,12 +8,13 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from dst_repro.claims.at_density import accuracies, judged, known, of_method
-from dst_repro.claims.base import Answer, Verdict, difference, not_run, shown, within
+from dst_repro.claims.base import Answer, Verdict, not_run, shown, within
 from dst_repro.compare.cells import Cell
 from dst_repro.compare.verdicts import margin
 from dst_repro.records.as_printed import as_printed, recorded
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.tables.cells import Selected, Where, plain, select
 
@@ -43,7 +44,7 @@ def choice_matters(frames: Frames, params: ChoiceMattersParams) -> Answer:
         return not_run(f"needs one cell each with finished runs, there are {len(found[0])} and {len(found[1])}")
     one, other = found[0][0], found[1][0]
     logs = [{run["seed"]: 100 * math.log(run[f"{c.reading}.density"]) for run in c.finished} for c in (one, other)]
-    density, accuracy = difference(*logs), difference(accuracies(one), accuracies(other))
+    density, accuracy = paired(*logs), paired(accuracies(one), accuracies(other))
     if density.n == 0:
         return not_run("no seed has both")
     change, low, high = (100 * math.expm1(end / 100) for end in (density.mean, density.low, density.high))

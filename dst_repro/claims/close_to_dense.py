@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from dst_repro.claims.at_density import BESIDE, accuracies, dense_beside, known, of_method, reached
-from dst_repro.claims.base import Answer, above, difference, not_run, shown
+from dst_repro.claims.base import Answer, above, not_run, shown
 from dst_repro.compare.verdicts import margin
 from dst_repro.errors import ConfigError
 from dst_repro.published import loader as published
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.tables.cells import Selected
 from dst_repro.tables.pivot import HEADINGS
 
@@ -45,7 +46,7 @@ def close_to_dense(frames: Frames, params: CloseToDenseParams) -> Answer:
     if tolerance is None:
         tolerance = margin("top1", number["dataset"], number["value"], number["status"])
     readings = [sparse.cells[0].reading, *(BESIDE if sparse.cells[0].reading == "last" else ())]
-    differences = {name: difference(reached(same, params.percent, name).values, accuracies(dense, name))
+    differences = {name: paired(reached(same, params.percent, name).values, accuracies(dense, name))
                    for name in readings}  # fmt: skip
     judged = differences[readings[0]]
     beside = [f"{HEADINGS[name]} {shown(one)}" for name, one in differences.items() if one.n]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dst_repro.claims.base import Answer, above, difference, gaps, shown, used, when
+from dst_repro.claims.base import Answer, above, gaps, shown, used, when
 from dst_repro.claims.settings import GridParams, Setting, Treatments, all_cells, settings, short
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import select
 
@@ -37,7 +38,7 @@ def closer(frames: Frames, params: CloserParams) -> Answer:
     far, near = ([s for s in part if s.place in shared] for part in parts)
     every = all_cells([*far, *near])
     gap = [_gap(part, params) for part in (far, near)]
-    found = difference(*gap)
+    found = paired(*gap)
     if not found.n:
         text = f"no seed has all of {', '.join(map(short, params.treatments))} in both{gaps(every)}"
         return Answer("not run", text, runs=used(every))

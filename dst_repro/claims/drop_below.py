@@ -7,10 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from dst_repro.claims.at_density import along, judged, known, of_method
-from dst_repro.claims.base import Answer, Verdict, above, difference, not_run, shown, together
+from dst_repro.claims.base import Answer, Verdict, above, not_run, shown, together
 from dst_repro.compare.sweep import sweep_at
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.tables.cells import Selected
 
 
@@ -36,7 +37,7 @@ def drop_below(frames: Frames, params: DropBelowParams) -> Answer:
     if sweep is None:
         return not_run(f"no seed's runs enclose {first:g} or {last:g} % of the weights")
     above_, below = along(sweep, first), along(sweep, last)
-    fall = difference(above_.values, below.values)
+    fall = paired(above_.values, below.values)
     if fall.n == 0:
         return not_run(f"no seed's runs enclose both {first:g} and {last:g} % of the weights")
     verdicts: list[Verdict] = [above(fall, params.points)]
@@ -47,7 +48,7 @@ def drop_below(frames: Frames, params: DropBelowParams) -> Answer:
         high = along(sweep, start)
         before = {seed: high.values[seed] - value for seed, value in above_.values.items() if seed in high.values}
         falls = {seed: value - below.values[seed] for seed, value in above_.values.items() if seed in below.values}
-        more = difference(falls, before)
+        more = paired(falls, before)
         verdicts.append(above(more) if more.n else "inconclusive")
         words = f"by {shown(more)} more than from {start:g} to {first:g}, asked more" if more.n else (
             f"no seed's runs enclose {start:g}")  # fmt: skip

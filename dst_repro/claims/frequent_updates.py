@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.base import Answer, accuracies, difference, gaps, mostly, signs, used, when
+from dst_repro.claims.base import Answer, accuracies, gaps, mostly, signs, used, when
 from dst_repro.claims.settings import GridParams, rest
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
@@ -42,7 +43,7 @@ def frequent_updates(frames: Frames, params: FrequentParams) -> Answer:
         values = {steps: accuracies(cell, params.selection) for steps, cell in curve.items()}
         best = [_best({steps: v for steps, v in values.items() if (steps <= params.frequent) == side})
                 for side in (False, True)]  # fmt: skip
-        found.append(difference(*best))
+        found.append(paired(*best))
     counted = signs(found)
     every = [cell for curve in curves.values() for cell in curve.values()]
     if not counted.cases:

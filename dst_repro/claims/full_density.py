@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dst_repro.claims.base import Answer, Judged, accuracies, difference, gaps, of_share, shown, together, used, when
+from dst_repro.claims.base import Answer, Judged, accuracies, gaps, of_share, shown, together, used, when
 from dst_repro.claims.base import within as equal
 from dst_repro.claims.settings import rest
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
 
@@ -65,7 +66,7 @@ def as_dropout(frames: Frames, params: DropoutParams) -> Answer:
     ]
     alike = {_alike(cell): cell for cell in dropped}
     pairs = [(cell, alike[_alike(cell)]) for cell in full if _alike(cell) in alike]
-    found = [difference(*(accuracies(one, params.selection) for one in pair)) for pair in pairs]
+    found = [paired(*(accuracies(one, params.selection) for one in pair)) for pair in pairs]
     every = list({cell.id: cell for pair in pairs for cell in pair}.values())
     known = [one for one in found if one.n]
     if not known:
@@ -75,7 +76,7 @@ def as_dropout(frames: Frames, params: DropoutParams) -> Answer:
     text = f"less dropout at most {shown(largest)}, to lie within {params.margin:g} by {len(known)} criteria"
     for cell in dropped:
         if twin := dense.get(_alike(cell)):
-            gain = difference(accuracies(cell, params.selection), accuracies(twin, params.selection))
+            gain = paired(accuracies(cell, params.selection), accuracies(twin, params.selection))
             text += f"; dropout less dense {shown(gain)}" if gain.n else ""
     return Answer(verdict, f"{text}; {when(every, params.selection)}{gaps(every)}", largest.mean, largest.low,
                   largest.high, params.margin, used(every))  # fmt: skip

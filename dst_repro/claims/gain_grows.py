@@ -6,12 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.base import Answer, above, difference, gaps, together, used, when
+from dst_repro.claims.base import Answer, above, gaps, together, used, when
 from dst_repro.claims.trick_gains import Gain, TricksParams, both, sparse, trick_gains
 from dst_repro.errors import UserError
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
-from dst_repro.statistics.paired import Paired
+from dst_repro.statistics.paired import Paired, paired
 
 Key = tuple[str, str, str]
 
@@ -40,7 +40,7 @@ def gain_grows(frames: Frames, params: GrowsWithParams) -> Answer:
     def grown(masks: set[str]) -> Paired:
         one, other = ({i: side[key].found.mean for i, key in enumerate(keys) if key in side and key[2] in masks}
                       for side in sides)  # fmt: skip
-        return difference(one, other)
+        return paired(one, other)
 
     keys = sorted(set(sides[0]) | set(sides[1]))
     masks = {key[2] for key in keys}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 
 from dst_repro.claims import base
-from dst_repro.claims.base import Answer, Judged, above, accuracies, difference, gaps, shown, used, when
+from dst_repro.claims.base import Answer, Judged, above, accuracies, gaps, shown, used, when
 from dst_repro.claims.settings import rest
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
-from dst_repro.statistics.paired import Paired
+from dst_repro.statistics.paired import Paired, paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
@@ -50,17 +50,17 @@ def gamma_of_mest(frames: Frames, params: GammaParams) -> Answer:
         return [accuracies(cell, params.selection) for cell in by_gamma[gamma][density]]
 
     def loss(densities: list[float]) -> Paired:
-        return difference(*(_mean([v for d in densities for v in values(g, d)]) for g in (params.usual, params.large)))
+        return paired(*(_mean([v for d in densities for v in values(g, d)]) for g in (params.usual, params.large)))
 
     densities = sorted({density for found in list(by_gamma.values()) for density in found})
     twins = [(cell, alike[_rest(cell)]) for found in by_gamma[params.small].values() for cell in found
              if _rest(cell) in alike]  # fmt: skip
-    same = difference(*(_mean([accuracies(pair[side], params.selection) for pair in twins]) for side in (0, 1)))
+    same = paired(*(_mean([accuracies(pair[side], params.selection) for pair in twins]) for side in (0, 1)))
     low = loss([density for density in densities if density <= params.most_density + 1e-9])
     gaps_of = [{seed: a - b for seed, a in _mean(values(params.usual, d)).items()
                 if (b := _mean(values(params.large, d)).get(seed)) is not None}
                for d in (params.sparse, params.dense)]  # fmt: skip
-    more = difference(*gaps_of)
+    more = paired(*gaps_of)
     every = list({cell.id: cell for found in by_gamma.values() for group in found.values() for cell in group}.values())
     every += [twin for _, twin in twins]
     if not (same.n or low.n or more.n):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from dst_repro.claims.at_density import accuracies, dense_beside, judged, known, of_method
-from dst_repro.claims.base import Answer, Verdict, decided, difference, not_run, settled, shown, together
+from dst_repro.claims.base import Answer, Verdict, decided, not_run, settled, shown, together
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.tables.cells import Selected
 
 
@@ -33,7 +34,7 @@ def no_cost(frames: Frames, params: NoCostParams) -> Answer:
     beside = [(cell, dense) for cell in sparse if (dense := dense_beside(found, cell)) and dense.finished]
     if not beside:
         return not_run(f"no finished run keeps {params.floor:g} % of the weights, beside a dense network")
-    differences = [difference(accuracies(cell), accuracies(dense)) for cell, dense in beside]
+    differences = [paired(accuracies(cell), accuracies(dense)) for cell, dense in beside]
     place = min(range(len(beside)), key=lambda number: differences[number].mean)
     lowest = differences[place]
     verdict: Verdict = together(decided(one, -params.loss, params.by) for one in differences)

@@ -11,10 +11,11 @@ from pydantic import Field
 from scipy import stats
 
 from dst_repro.claims.at_density import accuracies, dense_beside, known, of_method
-from dst_repro.claims.base import Answer, decided, difference, not_run, of_share, settled, shown
+from dst_repro.claims.base import Answer, decided, not_run, of_share, settled, shown
 from dst_repro.compare.cells import Cell, missing_seeds
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.tables.cells import Selected
 
@@ -132,7 +133,7 @@ def pattern_breaks(frames: Frames, params: PatternBreaksParams) -> Answer:
         means.append((cell, summarise(found.values())))
         runs += [str(run["id"]) for run in cell.finished if run["seed"] in pattern]
     above, below = ({seed: summarise(rhos).mean for seed, rhos in side.items()} for side in (sides[False], sides[True]))
-    drop = difference(above, below)
+    drop = paired(above, below)
     if drop.n == 0:
         return not_run(f"no seed with networks on both sides of {params.percent:g} %")
     verdict = decided(drop, params.drop, params.by)
@@ -150,7 +151,7 @@ def _where(frames: Frames, means: list[tuple[Cell, Summary]], params: PatternBre
     for cell, rho in sorted(means, key=lambda one: -one[0].density.mean):
         words.append(f"{rho.mean:.2f} at {cell.density.mean:.3g} %")
         if dense is not None and not fallen:
-            gap = difference(accuracies(cell), accuracies(dense))
+            gap = paired(accuracies(cell), accuracies(dense))
             fallen = f"{cell.density.mean:.3g} %" if gap.mean < -params.falls else ""
     text = ", ".join(words)
     return f"{text}; accuracy is more than {params.falls:g} points below dense first at {fallen or 'none of them'}"

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.base import Answer, Verdict, above, difference, gaps, of_share, together, used, when
+from dst_repro.claims.base import Answer, Verdict, above, gaps, of_share, together, used, when
 from dst_repro.claims.settings import GridParams, Setting, all_cells, complete, settings, short
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
-from dst_repro.statistics.paired import Paired
+from dst_repro.statistics.paired import Paired, paired
 
 
 class SpreadParams(GridParams):
@@ -64,6 +64,6 @@ def _below(found: list[Setting], treatments: tuple[str, ...], control: str) -> t
     for setting in found:
         means = {name: summary.mean for name, summary in setting.summaries(treatments).items()}
         lowest = min(means, key=lambda name: means[name])
-        gained.append(difference(setting.values(lowest), setting.values(control)))
+        gained.append(paired(setting.values(lowest), setting.values(control)))
     shown = ", ".join(f"{one.mean:.2f} [{one.low:.2f}, {one.high:.2f}]" for one in gained)
     return together(above(one) for one in gained), f"{short(control)} below the worst by {shown or '-'} points"

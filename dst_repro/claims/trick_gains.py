@@ -8,10 +8,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.base import Judged, accuracies, difference
+from dst_repro.claims.base import Judged, accuracies
 from dst_repro.claims.settings import rest
 from dst_repro.records.frames import Frames
-from dst_repro.statistics.paired import Paired
+from dst_repro.statistics.paired import Paired, paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import Cell, cells
 from dst_repro.tables.gains import GainsParams, gains
@@ -36,7 +36,7 @@ class Gain:
     @property
     def found(self) -> Paired:
         """In points."""
-        return difference(accuracies(self.treated, self.selection), accuracies(self.control, self.selection))
+        return paired(accuracies(self.treated, self.selection), accuracies(self.control, self.selection))
 
     @property
     def by_seed(self) -> dict[int, float]:

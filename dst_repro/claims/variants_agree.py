@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Literal
 
-from dst_repro.claims.base import EPOCHS, Answer, difference, gaps, together, used, when, within
+from dst_repro.claims.base import EPOCHS, Answer, gaps, together, used, when, within
 from dst_repro.claims.settings import rest
 from dst_repro.claims.trick_gains import Gain, TricksParams, both, sparse, trick_gains
 from dst_repro.compare.verdicts import POINTS, POINTS_ELSEWHERE
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.statistics.paired import paired
 from dst_repro.tables import fields
 
 
@@ -35,7 +36,7 @@ def variants_agree(frames: Frames, params: AgreeParams) -> Answer:
     known = sparse(trick_gains(frames, params))
     pair_up = _judged if params.against else _fields if params.field else _tricks
     pairs = pair_up(known, params)
-    found = [(name, difference(one.by_seed, other.by_seed), other) for name, one, other in pairs]
+    found = [(name, paired(one.by_seed, other.by_seed), other) for name, one, other in pairs]
     found = [(name, one, other) for name, one, other in found if one.n]
     every = both(gain for _, *pair in pairs for gain in pair)
     if not found:

@@ -8,8 +8,7 @@ from typing import Any
 
 from dst_repro.compare.verdicts import DIFFERENT
 from dst_repro.statistics.paired import holm
-
-LEVEL = 0.05
+from dst_repro.statistics.ranking import LEVEL
 
 
 def corrected(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

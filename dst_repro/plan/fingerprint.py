@@ -24,6 +24,7 @@ INERT = frozenset(
     for name in (
         "plan.catalogue",
         "plan.config",
+        "plan.optimisation",
         "cli",
         "data.known",
         "machine.environment",
