@@ -1,6 +1,7 @@
 """What can be plugged in: one decorator a kind, found by importing the modules of its package.
 
-A plug-in is one file. Its decorator gives it a slug; nothing else has to be edited.
+A plug-in is one file. Its decorator gives it a slug, for configurations, and the first line of its docstring a label,
+for readers, and a title; nothing else has to be edited.
 """
 
 from __future__ import annotations
@@ -34,6 +35,12 @@ class Entry:
     params: type[Params]
     module: str
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What readers call it: the title up to its colon, `DST` of `DST: Dynamic Sparse Training`; else the slug."""
+        name, colon, _ = self.title.partition(": ")
+        return name if colon else self.slug
 
     @property
     def title(self) -> str:

@@ -30,7 +30,7 @@ class DigitsParams(Params):
 
 @datasets.register("digits", DigitsParams, train=1_437, test=360, shape=[1, 28, 28], classes=10)
 def digits(params: DigitsParams) -> Source:
-    """Handwritten digits of scikit-learn: 1,437 for training, a fixed stratified fifth (360) for the test"""
+    """Digits: handwritten, of scikit-learn, 1,437 for training, a fixed stratified fifth (360) for the test"""
     arrays = {name: torch.from_numpy(array) for name, array in _arrays().items()}
     train, test = (Images(arrays[part], arrays[f"{part}_labels"].long()) for part in ("train", "test"))
     source = Source("digits", train, test, classes=10, divisor=16).checked()

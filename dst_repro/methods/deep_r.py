@@ -59,7 +59,7 @@ class Leftovers:
 
 @methods.register("deep-r", DeepRParams, density=True)
 class DeepR(Masked):
-    """Deep R, deep rewiring (Bellec et al. 2018, algorithm 1)
+    """Deep R: deep rewiring (Bellec et al. 2018, algorithm 1)
 
     Every connection k has a fixed sign s_k, that of its initial weight; an active one has a parameter theta_k >= 0 and
     the weight s_k * theta_k. After each step of the optimiser, which follows the loss alone,

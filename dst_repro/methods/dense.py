@@ -8,4 +8,4 @@ from dst_repro.registry import methods
 
 @methods.register("dense")
 class Dense(Method):
-    """Dense training"""
+    """dense: all weights, always"""

@@ -31,7 +31,7 @@ class DNSParams(Params):
 
 @methods.register("dns", DNSParams)
 class DNS(Reparameterised):
-    """Dynamic network surgery (Guo, Yao and Chen 2016)
+    """DNS: dynamic network surgery (Guo, Yao and Chen 2016)
 
     Layers compute with W * T. Every weight, pruned or not, moves by the gradient at W * T, and decays. At step i the
     mask T of each layer is updated with a probability sigma(i) that falls from 1: to 0 where |W| < a, to 1 where

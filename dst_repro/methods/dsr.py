@@ -36,7 +36,7 @@ class DSRParams(DropAndGrowParams):
 
 @methods.register("dsr", DSRParams, density=True)
 class DSR(DropAndGrow):
-    """DSR, dynamic sparse reparameterisation (Mostafa and Wang 2019)
+    """DSR: dynamic sparse reparameterisation (Mostafa and Wang 2019)
 
     Every update drops all weights with |w| < H, but for the largest of a layer that would lose all, and grows as many
     at random, among the layers in proportion to the weights that each has left, and where none was just dropped, as

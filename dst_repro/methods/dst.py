@@ -32,7 +32,7 @@ class DSTParams(Params):
 
 @methods.register("dst", DSTParams)
 class DST(Method):
-    """Dynamic Sparse Training (Liu et al. 2020)
+    """DST: Dynamic Sparse Training (Liu et al. 2020)
 
     Every layer computes with W * S(|W| - t), t one trainable threshold per neuron or filter, starting at 0; the loss
     has alpha * sum(exp(-t)) added (eq. 4 to 6). Thresholds share the weights' optimiser. A layer that keeps at most 1 %

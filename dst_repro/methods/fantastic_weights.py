@@ -28,7 +28,7 @@ class PlainParams(DropAndGrowParams):
 
 @methods.register("drop-and-grow", PlainParams, density=True, uses=[("prune rule", "each-sign-released")])
 class Plain(SparseLearning):
-    """Drop and grow by any criterion (Nowak et al. 2023), with the settings of their comparison
+    """drop-and-grow: by any criterion (Nowak et al. 2023), with the settings of their comparison
 
     Counts are exact; masked weights have no momentum; grown weights start at zero, but one that was just dropped keeps
     its value, as in their code, which applies masks once, after drop and growth; the order of the steps is the same for

@@ -18,7 +18,7 @@ class GivenMaskParams(Params):
 
 @methods.register("given-mask", GivenMaskParams, mask_from="required")
 class GivenMask(Masked):
-    """Static mask of another run, `mask_from`, whatever its method
+    """given mask: the static mask of another run, `mask_from`, whatever its method
 
     Weights start from the run's own initialisation, which is that of the other run, too, unless that drew its masked
     layers anew, as DST does as released, or started from another's weights; with `initialisation: redrawn` from another

@@ -27,7 +27,7 @@ class GMPParams(PruneParams):
 
 @methods.register("gmp", GMPParams, density=True)
 class GMP(Masked):
-    """Gradual magnitude pruning (Zhu and Gupta 2017)
+    """GMP: gradual magnitude pruning (Zhu and Gupta 2017)
 
     Starts dense. Every `update_period` steps the smallest magnitudes are pruned to the sparsity
     s_f - s_f * (1 - (t - t_0) / (t_1 - t_0))^3; the last pruning, at `end` but before the training's last

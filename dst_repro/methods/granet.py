@@ -33,7 +33,7 @@ class GraNetParams(DropAndGrowParams):
 
 @methods.register("granet", GraNetParams, density=True)
 class GraNet(SparseLearning):
-    """GraNet, gradual pruning with zero-cost neuroregeneration (Liu et al. 2021, arXiv 2106.10404)
+    """GraNet: gradual pruning with zero-cost neuroregeneration (Liu et al. 2021, arXiv 2106.10404)
 
     Every update up to `end` first prunes the smallest magnitudes of all layers together to the density
     d_f + (d_i - d_f) * (1 - (i - i_0) / n)^3, i counted in updates; the last of them, and if none falls before `end`

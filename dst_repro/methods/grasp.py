@@ -29,7 +29,7 @@ class GraSPParams(AtInitParams):
 
 @methods.register("grasp", GraSPParams, density=True)
 class GraSP(AtInit):
-    """GraSP, gradient signal preservation: the lowest -w * (H g) of the initial weights are kept (Wang et al. 2020)
+    """GraSP: gradient signal preservation, the lowest -w * (H g) of the initial weights are kept (Wang et al. 2020)
 
     g is the gradient and H the Hessian of the cross-entropy of logits / 200 in the weights of all convolutions and
     linear layers. A weight with a large w * (H g) gives the gradients size; to prune it would shrink them. `fidelity:

@@ -12,7 +12,7 @@ from dst_repro.sparsity.pruning import PruneParams, keep_highest, prunable
 
 @methods.register("imp", PruneParams, density=True, mask_from="or weights_from")
 class IMP(Masked):
-    """Iterative magnitude pruning, one round (Han et al. 2015; Frankle and Carbin 2019)
+    """IMP: iterative magnitude pruning, one round (Han et al. 2015; Frankle and Carbin 2019)
 
     Keeps the largest of the final weights of the round before; the first round starts from the dense network. `rounds`
     in an experiment makes the chain. What is pruned stays so: where a layer has fewer left than its share, the others

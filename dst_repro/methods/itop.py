@@ -23,7 +23,7 @@ class RigLITOPParams(SETITOPParams):
 
 @methods.register("itop-set", SETITOPParams, density=True)
 class SETITOP(SparseLearning):
-    """SET-ITOP, in-time over-parameterisation with random growth (Liu et al. 2021)
+    """SET-ITOP: in-time over-parameterisation with random growth (Liu et al. 2021)
 
     Drops by magnitude and grows at random, so seldom that new weights have time to grow. Its measure, the share of all
     weights that have ever been active, is `explored` over a layer's size, here as in every drop-and-grow method.
@@ -37,7 +37,7 @@ class SETITOP(SparseLearning):
 
 @methods.register("itop-rigl", RigLITOPParams, density=True)
 class RigLITOP(SETITOP):
-    """RigL-ITOP, in-time over-parameterisation with growth by gradients (Liu et al. 2021)
+    """RigL-ITOP: in-time over-parameterisation with growth by gradients (Liu et al. 2021)
 
     SET-ITOP that grows where the gradient of the current batch is largest, with updates rarer still; unlike in RigL,
     the weight step is taken before an update.

@@ -40,7 +40,7 @@ class MESTParams(DropAndGrowParams):
 
 @methods.register("mest", MESTParams, density=True)
 class MEST(DropAndGrow):
-    """MEST, memory-economic sparse training (Yuan et al. 2021)
+    """MEST: memory-economic sparse training (Yuan et al. 2021)
 
     Every five epochs each layer is pruned by abs(w) + gamma * abs(g) and grows at random, from zero, also where one was
     just dropped: the paper is silent on it, and the authors' code zeroes what it prunes before it grows. Elastic

@@ -15,7 +15,7 @@ class OneShotParams(AtInitParams):
 
 @methods.register("one-shot", OneShotParams, density=True)
 class OneShot(AtInit):
-    """One-shot magnitude pruning before the first step (Han et al. 2015; Liu et al. 2019)
+    """one-shot: magnitude pruning before the first step (Han et al. 2015; Liu et al. 2019)
 
     With `weights_from` a dense run it is the classical pipeline: train, prune the smallest magnitudes, fine-tune.
     Without it, it prunes the initial weights.

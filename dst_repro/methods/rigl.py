@@ -17,7 +17,7 @@ class RigLParams(DropAndGrowParams):
 
 @methods.register("rigl", RigLParams, density=True)
 class RigL(DropAndGrow):
-    """RigL (Evci et al. 2020, algorithm 1)
+    """RigL: drops by magnitude, grows by the gradient (Evci et al. 2020, algorithm 1)
 
     Every update drops the int(rho_t * active) smallest magnitudes of a layer and grows as many where the dense gradient
     of the current batch is largest; it takes the place of the weight step. On a weight that is dropped and grown again

@@ -24,7 +24,7 @@ class SETParams(DropAndGrowParams):
 
 @methods.register("set", SETParams, density=True)
 class SET(DropAndGrow):
-    """SET, sparse evolutionary training (Mocanu et al. 2018, algorithm 1)
+    """SET: sparse evolutionary training (Mocanu et al. 2018, algorithm 1)
 
     After every epoch but the last, the fraction zeta (`prune_rate`) of the positive weights closest to zero and the
     same fraction of the negative ones is dropped, and as many connections are drawn at random; the just dropped may

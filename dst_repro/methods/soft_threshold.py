@@ -23,7 +23,7 @@ class STRParams(Params):
 
 @methods.register("str", STRParams)
 class STR(Reparameterised):
-    """Soft threshold weight reparameterisation (Kusupati et al. 2020)
+    """STR: soft threshold weight reparameterisation (Kusupati et al. 2020)
 
     Every layer computes with sign(W) * ReLU(|W| - g(s)), g the sigmoid and s one trainable number a layer, which shares
     the weights' optimiser and weight decay. Kept weights come out smaller by g(s); pruned ones get no gradient of the

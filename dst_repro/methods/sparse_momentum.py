@@ -38,7 +38,7 @@ class SparseMomentumParams(DropAndGrowParams):
 
 @methods.register("sparse-momentum", SparseMomentumParams, density=True)
 class SparseMomentum(LibraryMomentum):
-    """Sparse momentum (Dettmers and Zettlemoyer 2019, algorithm 1)
+    """sparse momentum: grows where the smoothed gradient is largest (Dettmers and Zettlemoyer 2019, algorithm 1)
 
     After every epoch but the last, each layer drops ceil(p * active) of its smallest magnitudes. All layers together
     regrow as many, each in proportion to the mean size of the momentum of its weights before the drop, where the

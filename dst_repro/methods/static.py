@@ -18,7 +18,7 @@ class StaticParams(LayerParams):
 
 @methods.register("static", StaticParams, density=True)
 class Static(Masked):
-    """Static random mask with exact counts (Liu et al. 2022, "The unreasonable effectiveness of random pruning")"""
+    """static: a random mask with exact counts (Liu et al. 2022, "The unreasonable effectiveness of random pruning")"""
 
     def initial_masks(self) -> dict[str, Tensor]:
         masks, names = self.full_masks(), prunable(self.modules, self.params)

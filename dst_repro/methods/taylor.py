@@ -13,7 +13,7 @@ class TaylorParams(SensitivityParams):
 
 @methods.register("taylor", TaylorParams, density=True, uses=[("prune rule", "taylor")])
 class Taylor(Sensitivity):
-    """First-order Taylor expansion: (w * dL/dw)^2 of the initial weights (Molchanov et al. 2019)
+    """Taylor: first-order expansion, (w * dL/dw)^2 of the initial weights (Molchanov et al. 2019)
 
     The order is that of SNIP's abs(w * dL/dw), which is also what the mask generators of ToST score by this name; what
     differs is the mode, evaluation, in which the network that is left after many `iterations` is scored as it is.

@@ -18,7 +18,7 @@ class LeNet300100Params(Params):
 
 @models.register("lenet-300-100", LeNet300100Params)
 def lenet_300_100(shape: Shape, classes: int, params: LeNet300100Params) -> nn.Module:
-    """Fully connected 784-300-100-10 with ReLU: 266,610 parameters on 28x28 images, 266,200 of them weights.
+    """LeNet-300-100: fully connected 784-300-100-10 with ReLU: 266,610 parameters, 266,200 of them weights.
 
     With `batch_norm` it is the network of DSR's authors (Mostafa and Wang 2019; IntelAI/dynamic-reparameterization,
     model.py, `mnist_mlp`, normalised by default): no layer has a bias, each is followed by batch normalisation as torch
@@ -39,7 +39,7 @@ def lenet_300_100(shape: Shape, classes: int, params: LeNet300100Params) -> nn.M
 
 @models.register("lenet-5-caffe")
 def lenet_5_caffe(shape: Shape, classes: int, _: object = None) -> nn.Module:
-    """Convolutions 20 and 50 (5x5), fully connected 800-500-10: 431,080 parameters on 28x28 images."""
+    """LeNet-5-Caffe: convolutions 20 and 50 (5x5), fully connected 800-500-10: 431,080 parameters on 28x28 images."""
     channels, *edges = image("lenet-5-caffe", shape, 16)
     edge = [((size - 4) // 2 - 4) // 2 for size in edges]
     return nn.Sequential(

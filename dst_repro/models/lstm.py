@@ -139,11 +139,11 @@ def _lstm(slug: str, units: int, shape: Shape, classes: int, params: LSTMParams)
 
 @models.register("lstm-a", LSTMParams)
 def lstm_a(shape: Shape, classes: int, params: LSTMParams) -> nn.Module:
-    """Two LSTM layers of 128: 213,258 parameters on 28x28 images, 210,944 of them maskable weights."""
+    """LSTM-a: two layers of 128: 213,258 parameters on 28x28 images, 210,944 of them maskable weights."""
     return _lstm("lstm-a", 128, shape, classes, params)
 
 
 @models.register("lstm-b", LSTMParams)
 def lstm_b(shape: Shape, classes: int, params: LSTMParams) -> nn.Module:
-    """Two LSTM layers of 256: 819,722 parameters on 28x28 images, 815,104 of them maskable weights."""
+    """LSTM-b: two layers of 256: 819,722 parameters on 28x28 images, 815,104 of them maskable weights."""
     return _lstm("lstm-b", 256, shape, classes, params)

@@ -40,13 +40,13 @@ def _mlp(shape: Shape, outputs: int, hidden: tuple[int, ...], params: MLPParams)
 
 @models.register("mlp-1024-512", MLPParams)
 def mlp_1024_512(shape: Shape, classes: int, params: MLPParams) -> nn.Module:
-    """Fully connected 3072-1024-512-10 with ReLU: 3,676,682 parameters on 3x32x32, 3,675,136 of them weights."""
+    """MLP-1024-512: fully connected, ReLU: 3,676,682 parameters on 3x32x32, 3,675,136 of them weights."""
     return nn.Sequential(_mlp(shape, classes, (1024, 512), params))
 
 
 @models.register("mlp-256-256", MLPParams)
 def mlp_256_256(shape: Shape, classes: int, params: MLPParams) -> nn.Module:
-    """Fully connected 24-256-256-1 with ReLU: 72,449 parameters on 24 numbers with 2 classes, 71,936 of them weights.
+    """MLP-256-256: fully connected, ReLU: 72,449 parameters on 24 numbers, 2 classes, 71,936 of them weights.
 
     Two classes share one output, as in Fantastic Weights on Higgs, which trains it with a binary cross-entropy. More
     classes have an output each.

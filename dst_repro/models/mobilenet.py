@@ -72,7 +72,7 @@ def _mobilenet(slug: str, shape: Shape, classes: int, params: MobileNetParams, s
 
 @models.register("mobilenet-v1", MobileNetParams)
 def mobilenet_v1(shape: Shape, classes: int, params: MobileNetParams) -> nn.Module:
-    """MobileNet v1: 4,231,976 parameters on 3x224x224 with 1,000 classes, 4,209,088 of them weights.
+    """MobileNet-V1: 4,231,976 parameters on 3x224x224 with 1,000 classes, 4,209,088 of them weights.
 
     44,640 of the weights are those of the 13 depthwise convolutions. Such a layer is a layer like others: densities go
     by the shape of its weight, (channels, 1, 3, 3), so that it is small, and the first to become dense under ER, with
@@ -86,7 +86,7 @@ def mobilenet_v1(shape: Shape, classes: int, params: MobileNetParams) -> nn.Modu
 
 @models.register("mobilenet-v1-cifar", MobileNetParams)
 def mobilenet_v1_cifar(shape: Shape, classes: int, params: MobileNetParams) -> nn.Module:
-    """MobileNet v1 whose stem keeps the image: 3,217,226 parameters on 3x32x32, 3,195,328 of them weights.
+    """MobileNet-V1 (CIFAR): a stem that keeps the image, 3,217,226 parameters on 3x32x32, 3,195,328 of them weights.
 
     The widespread form for CIFAR (kuangliu/pytorch-cifar). ToST has results for a MobileNet (Jaiswal et al. 2022), but
     which one is not known: none is in its released code. On depthwise layers see `mobilenet-v1`. Here the last pooling

@@ -87,7 +87,7 @@ def resnet_50(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
 
 @models.register("resnet-18-cifar", WidthParams)
 def resnet_18_cifar(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """ResNet-18 with a 3x3 stem: 11,173,962 parameters on 3x32x32, 11,164,352 of them weights.
+    """ResNet-18 (CIFAR): a 3x3 stem, 11,173,962 parameters on 3x32x32, 11,164,352 of them weights.
 
     11,220,132 parameters on 3x32x32 with 100 classes. As the released code of ToST has it (Jaiswal et al. 2022), with
     torch's default initialisation; there it takes 32x32 images alone, here the last pooling takes an average of any.
@@ -98,7 +98,7 @@ def resnet_18_cifar(shape: Shape, classes: int, params: WidthParams) -> nn.Modul
 
 @models.register("resnet-50-cifar", WidthParams)
 def resnet_50_cifar(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """ResNet-50 with a 3x3 stem: 23,520,842 parameters on 3x32x32, 23,467,712 of them weights.
+    """ResNet-50 (CIFAR): a 3x3 stem, 23,520,842 parameters on 3x32x32, 23,467,712 of them weights.
 
     23,705,252 parameters on 3x32x32 with 100 classes. ToST's ResNet-50, see `resnet-18-cifar`.
     """

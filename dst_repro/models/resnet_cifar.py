@@ -76,7 +76,7 @@ def resnet_32(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
 
 @models.register("resnet-32-double", WidthParams)
 def resnet_32_double(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """ResNet-32 of double width: 1,860,522 parameters on 3x32x32, 1,855,584 of them weights.
+    """ResNet-32 (double width): 1,860,522 parameters on 3x32x32, 1,855,584 of them weights.
 
     1,872,132 parameters on 3x32x32 with 100 classes. As GraSP has it (Wang et al. 2020), and MEST: convolutions are
     N(0, 2 / (kernel * channels out)), the last layer is N(0, 0.01^2).
@@ -87,7 +87,7 @@ def resnet_32_double(shape: Shape, classes: int, params: WidthParams) -> nn.Modu
 
 @models.register("resnet-104", WidthParams)
 def resnet_104(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """ResNet-104, 17 bottlenecks a stage: 1,611,418 parameters on 3x32x32, 1,587,632 of them weights.
+    """ResNet-104: 17 bottlenecks a stage, 1,611,418 parameters on 3x32x32, 1,587,632 of them weights.
 
     1,634,548 parameters on 3x32x32 with 100 classes. As ToST has it (Jaiswal et al. 2022): convolutions are
     N(0, 2 / (kernel * channels out)). The name counts two convolutions a block, but a bottleneck has three; with

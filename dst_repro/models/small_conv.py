@@ -12,7 +12,7 @@ from dst_repro.registry import models
 
 @models.register("small-conv", WidthParams)
 def small_conv(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """Convolutions 32, 64 and 128 (3x3, no padding): 94,538 parameters on 3x32x32, 94,304 of them weights.
+    """small CNN: convolutions 32, 64 and 128 (3x3, no padding): 94,538 parameters on 3x32x32, 94,304 of them weights.
 
     Pooling after the first two, the average over all pixels after the third. The released code states 95,818
     parameters in a comment, but builds this one.

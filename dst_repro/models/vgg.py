@@ -56,7 +56,7 @@ def _initialise(network: nn.Module, gamma: float) -> None:
 
 @models.register("vgg-16", WidthParams)
 def vgg_16(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """VGG-16 with two fully connected layers: 14,987,722 parameters on 3x32x32, 14,977,728 of them weights.
+    """VGG-16: two fully connected layers, 14,987,722 parameters on 3x32x32, 14,977,728 of them weights.
 
     Dynamic Sparse Training's VGG-16 (Liu et al. 2020), SNIP's VGG-like (Lee et al. 2019): no bias in convolutions, four
     max-poolings and an average, batch normalisation before the hidden layer's ReLU. It starts as the dense network of
@@ -79,7 +79,7 @@ def vgg_16(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
 
 @models.register("vgg16-d", WidthParams)
 def vgg16_d(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """VGG-16 D with three fully connected layers: 15,255,626 parameters on 3x32x32, 15,239,872 of them weights.
+    """VGG-16 D: three fully connected layers, 15,255,626 parameters on 3x32x32, 15,239,872 of them weights.
 
     As the released code of Sparse Momentum has it (Dettmers and Zettlemoyer 2019), after SNIP's VGG-D: convolutions
     with bias, five max-poolings, batch normalisation after the hidden layers' ReLU, and torch's default initialisation.
@@ -99,7 +99,7 @@ def vgg16_d(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
 
 @models.register("vgg16-linear", WidthParams)
 def vgg16_linear(shape: Shape, classes: int, params: WidthParams) -> nn.Module:
-    """VGG-16 with one fully connected layer: 14,770,212 parameters on 3x32x32 with 100 classes.
+    """VGG-16 (linear): one fully connected layer, 14,770,212 parameters on 3x32x32 with 100 classes.
 
     14,761,664 of them are weights. As the released code of Fantastic Weights has it (Nowak et al. 2023), after GraSP's:
     no bias in convolutions, four max-poolings, then the average over all pixels, whatever the size of the image.

@@ -37,6 +37,7 @@ def _describe() -> dict[str, Any]:
         kind: {
             slug: {
                 "module": e.module,
+                "label": e.label,
                 "title": e.title,
                 "schema": e.params.model_json_schema(),
                 "facts": e.facts,
@@ -49,7 +50,7 @@ def _describe() -> dict[str, Any]:
 
 @functools.cache
 def catalogue() -> dict[str, Any]:
-    """{kind: {slug: {module, title, schema, facts}}}, from the cache where the source is unchanged."""
+    """{kind: {slug: {module, label, title, schema, facts}}}, from the cache where the source is unchanged."""
     path = cache_folder() / f"catalogue-{_key()}.json"
     try:
         loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -69,6 +70,12 @@ def look_up(kind: str, slug: str) -> dict[str, Any]:
         raise ConfigError(f"unknown {kind} '{slug}'{did_you_mean(slug, known)}", kind)
     found: dict[str, Any] = known[slug]
     return found
+
+
+def label(kind: str, slug: str) -> str:
+    """What readers call a plug-in: `DST` for the method `dst`. A slug that nothing is registered for stays one."""
+    found = catalogue()[kind].get(slug)
+    return str(found["label"]) if found else slug
 
 
 _TYPES = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)

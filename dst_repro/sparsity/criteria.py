@@ -73,79 +73,79 @@ def criterion(slug: str) -> Drop:
 
 @drop("magnitude")
 def magnitude(layer: View) -> Tensor:
-    """abs(w)"""
+    """magnitude: abs(w)"""
     return layer.weight.abs()
 
 
 @drop("each-sign", select=nearest_zero_of_each_sign)
 def each_sign(layer: View) -> Tensor:
-    """w: nearest zero among the positive and among the negative, each sign by its own count (SET)"""
+    """SET: nearest zero among the positive and among the negative, each sign by its own count"""
     return layer.weight
 
 
 @drop("each-sign-equal", select=nearest_zero_of_both_signs)
 def each_sign_equal(layer: View) -> Tensor:
-    """w: nearest zero of either sign, as many positive as negative ones (SET in Nowak et al. 2023)"""
+    """SET (equal counts): nearest zero of either sign, as many positive as negative ones (Nowak et al. 2023)"""
     return layer.weight
 
 
 @drop("each-sign-released", select=negatives_but_the_largest)
 def each_sign_released(layer: View) -> Tensor:
-    """w: positive nearest zero, and nearly all negative whatever the rate (SET as released by Nowak et al. 2023)"""
+    """SET (as released): positive nearest zero, and nearly all negative whatever the rate (Nowak et al. 2023)"""
     return layer.weight
 
 
 @drop("mest", reads_gradient=True)
 def mest(layer: View) -> Tensor:
-    """abs(w) + gamma * abs(g) (MEST)"""
+    """MEST: abs(w) + gamma * abs(g)"""
     return layer.weight.abs() + layer.gamma * layer.gradient.abs()
 
 
 @drop("snip", reads_gradient=True, released=lambda layer: snip(layer) + 1e-5)
 def snip(layer: View) -> Tensor:
-    """abs(w * g) (SNIP)"""
+    """SNIP: abs(w * g)"""
     return (layer.weight * layer.gradient).abs()
 
 
 @drop("taylor", reads_gradient=True)
 def taylor(layer: View) -> Tensor:
-    """(w * g)^2: a weight's share in the loss, to first order"""
+    """Taylor: (w * g)^2, a weight's share in the loss, to first order"""
     return (layer.weight * layer.gradient).square()
 
 
 @drop("sensitivity", reads_gradient=True, released=lambda layer: sensitivity(layer) + 1)
 def sensitivity(layer: View) -> Tensor:
-    """abs(g) / (abs(w) + 1e-8)"""
+    """sensitivity: abs(g) / (abs(w) + 1e-8)"""
     return layer.gradient.abs() / (layer.weight.abs() + EPS)
 
 
 @drop("reciprocal-sensitivity", reads_gradient=True, released=lambda layer: reciprocal_sensitivity(layer) + 1)
 def reciprocal_sensitivity(layer: View) -> Tensor:
-    """abs(w) / (abs(g) + 1e-8)"""
+    """reciprocal sensitivity: abs(w) / (abs(g) + 1e-8)"""
     return layer.weight.abs() / (layer.gradient.abs() + EPS)
 
 
 @drop("gradient-step", reads_gradient=True, released=lambda layer: (layer.weight - layer.gradient).abs())
 def gradient_step(layer: View) -> Tensor:
-    """abs(w - gamma * g): the magnitude after a step"""
+    """gradient step: abs(w - gamma * g), the magnitude after a step"""
     return (layer.weight - layer.gamma * layer.gradient).abs()
 
 
 @drop("running-magnitude", smoothed=True)
 def running_magnitude(layer: View) -> Tensor:
-    """abs(w), averaged over the steps since the previous update"""
+    """running magnitude: abs(w), averaged over the steps since the previous update"""
     return layer.weight.abs()
 
 
 @drop("running-snip", reads_gradient=True, smoothed=True)
 def running_snip(layer: View) -> Tensor:
-    """abs(w * g), averaged over the steps since the previous update"""
+    """running SNIP: abs(w * g), averaged over the steps since the previous update"""
     return (layer.weight * layer.gradient).abs()
 
 
 @drop("sign-flip", reads_signs=True)
 def sign_flip(layer: View) -> Tensor:
-    """abs(w), but first those whose sign is another than after the previous update
+    """sign flip: abs(w), but first those whose sign is another than after the previous update
 
     Deep R's rule as a score. A weight that was zero then, as a grown one is, has flipped to neither sign. Of the
     flipped, too, the smallest go first: -1 / abs(w) is negative, and rises with abs(w).
@@ -156,7 +156,7 @@ def sign_flip(layer: View) -> Tensor:
 
 @drop("random")
 def random(layer: View) -> Tensor:
-    """Uniform in [0, 1), in double precision: without ties, and comparable between layers"""
+    """random: uniform in [0, 1), in double precision: without ties, and comparable between layers"""
     numbers = torch.rand(layer.weight.shape, generator=layer.rng, dtype=torch.float64)
     return numbers.to(layer.weight.device)
 

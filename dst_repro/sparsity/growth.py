@@ -33,13 +33,13 @@ def growth(slug: str) -> Grow:
 
 @grow("random")
 def anywhere(layer: View, free: Tensor, n: int) -> Tensor:
-    """Anywhere, each position as likely"""
+    """random: anywhere, each position as likely"""
     return random_among(free, n, layer.rng)
 
 
 @grow("random-unfired")
 def never_active(layer: View, free: Tensor, n: int) -> Tensor:
-    """At random where no weight has been active so far; where these are too few, anywhere (ITOP)"""
+    """random, unfired: where no weight has been active so far; where these are too few, anywhere (ITOP)"""
     fresh, rng = free & ~layer.ever, layer.rng
     chosen = random_among(fresh, n, rng)
     return chosen | random_among(free & ~fresh, n - int(chosen.sum()), rng)
@@ -47,13 +47,13 @@ def never_active(layer: View, free: Tensor, n: int) -> Tensor:
 
 @grow("gradient")
 def largest_gradients(layer: View, free: Tensor, n: int) -> Tensor:
-    """Where abs(g) is largest (RigL)"""
+    """gradient: where abs(g) is largest (RigL)"""
     return highest(layer.gradient.abs(), free, n)
 
 
 @grow("momentum")
 def largest_momenta(layer: View, free: Tensor, n: int) -> Tensor:
-    """Where the smoothed gradient is largest (sparse momentum)"""
+    """momentum: where the smoothed gradient is largest (sparse momentum)"""
     return highest(layer.momentum.abs(), free, n)
 
 

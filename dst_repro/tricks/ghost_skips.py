@@ -84,7 +84,7 @@ class Ghost:
 
 @tricks.register("ghost-skips", GhostSkipsParams)
 class GhostSkips(Trick):
-    """Ghost skip connections around convolutions, fading away (Jaiswal et al. 2022)
+    """ghost skips: skip connections around convolutions, fading away (Jaiswal et al. 2022)
 
     y = BN(conv(x)) + w * s(x) for each convolution that keeps the image or shrinks it by its stride, but for the first
     one, for shortcuts, and for gates, which see a single pixel and have no normalisation; w falls to zero and the skip

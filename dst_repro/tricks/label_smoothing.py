@@ -27,7 +27,7 @@ class LabelSmoothingParams(Params):
 
 @tricks.register("label-smoothing", LabelSmoothingParams)
 class LabelSmoothing(Trick):
-    """Label smoothing (Szegedy et al. 2016; LS of ToST)
+    """label smoothing: targets that are not quite one-hot (Szegedy et al. 2016; LS of ToST)
 
     Cross-entropy with (1 - a) + a / C for the label's class and a / C for each other of C classes. The released code of
     ToST (Jaiswal et al. 2022) has 1 - a and a / (C - 1), which is the same with C / (C - 1) times the a; it smooths

@@ -44,7 +44,7 @@ class Derives(Protocol):
 
 @tricks.register("rescaled-init", RescaledInitParams)
 class RescaledInit(Trick):
-    """Layer-wise re-scaled initialisation by GradInit (Zhu et al. 2021; LRsI of ToST, Jaiswal et al. 2022)
+    """re-scaled initialisation: a factor for each layer, by GradInit (Zhu et al. 2021; Jaiswal et al. 2022)
 
     One factor for each tensor of parameters, learnt so that one step of length `eta` lowers the loss most, with the
     norm of the gradient held to `gamma`, see `gradinit`. Scaled are the weights that the run starts with: its own

@@ -59,7 +59,7 @@ class SoftNeuronsParams(Params):
 
 @tricks.register("soft-neurons", SoftNeuronsParams)
 class SoftNeurons(Trick):
-    """Ghost soft neurons: Swish or Mish instead of ReLU, harder and harder, then ReLU (Jaiswal et al. 2022)
+    """soft neurons: Swish or Mish instead of ReLU, harder and harder, then ReLU (Jaiswal et al. 2022)
 
     Every ReLU becomes f(beta * x) / beta, which is ReLU for an infinite beta. ToST's abstract has them "at the early
     stage of training"; beta, its rise and its end are ours, as no schedule is known. The released code has none: PSwish

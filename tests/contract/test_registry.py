@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dst_repro.errors import ConfigError
-from dst_repro.plan.catalogue import catalogue, check_params, look_up
+from dst_repro.plan.catalogue import catalogue, check_params, label, look_up
 from dst_repro.plan.config import PLUGGED
 from dst_repro.registry import ALL, Entry, Params, Registry
 
@@ -28,6 +28,25 @@ def test_entry_describes_itself(kind: str, entry: Entry) -> None:
     assert entry.module.startswith(ALL[kind].package + ".")
     assert json.loads(json.dumps(entry.facts)) == entry.facts
     assert issubclass(entry.params, Params)
+
+
+READ = ("method", "model", "dataset", "prune rule", "growth rule", "trick")
+"""Kinds whose names stand in figures and tables."""
+
+
+@pytest.mark.parametrize("kind", READ)
+def test_readers_have_a_short_name_for_each(kind: str) -> None:
+    labels = [entry.label for entry in ALL[kind].discover().values()]
+    assert len(set(labels)) == len(labels)
+    for entry in ALL[kind].discover().values():
+        assert entry.title.startswith(f"{entry.label}: "), "`Label: what it is`, in the docstring's first line"
+        assert len(entry.label) <= 24
+        assert label(kind, entry.slug) == entry.label
+
+
+def test_labels_where_there_is_none() -> None:
+    assert label("method", "no-such-method") == "no-such-method"
+    assert Entry("thing", thing, Params, "here").label == "thing"
 
 
 @pytest.mark.parametrize(("kind", "entry"), [case for case in ENTRIES if case.values[0] in PLUGGED])
