@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from dst_repro import plugins
 from dst_repro.errors import ConfigError, did_you_mean
 
 T = TypeVar("T")
@@ -48,7 +49,8 @@ class Entry:
 
 
 class Registry:
-    """All plug-ins of one kind. `package` is imported module by module on the first look-up."""
+    """All plug-ins of one kind. `package` is imported module by module on the first look-up, and what lies outside
+    of it (`dst_repro.plugins`) with it."""
 
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
@@ -73,6 +75,7 @@ class Registry:
             for found in pkgutil.iter_modules(root.__path__, prefix=f"{self.package}."):
                 importlib.import_module(found.name)
             self._discovered = True
+        plugins.load()
         return self._entries
 
     def __getitem__(self, slug: str) -> Entry:

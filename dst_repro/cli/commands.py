@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dst_repro import plugins
 from dst_repro.errors import ConfigError, UserError, did_you_mean, one_line
 from dst_repro.files import write_json, write_text
 from dst_repro.reading import from_json
@@ -70,6 +71,7 @@ def train(args: argparse.Namespace) -> int:
         from dst_repro.training.run import needed, train_missing
 
     results = Path(args.results)
+    plugins.use(args.plugin)
     runs = [RunConfig.parse(text) if text.startswith("{") else _run(_training(_suite(args)), text) for text in args.run]
     missing = [run for run in runs if args.again or needed(run, results, args.on_source_change)]
     if missing:
@@ -104,6 +106,7 @@ def _run(suite: Suite, run_id: str) -> RunConfig:
 def data(args: argparse.Namespace) -> int:
     from dst_repro.data.base import source
 
+    plugins.use(args.plugin)
     if Path(args.out).is_dir():
         raise UserError(f"{args.out}: is a folder, where a file is to be written")
     found = source(args.name, {})
@@ -195,12 +198,14 @@ def summary(args: argparse.Namespace) -> int:
 def list_(args: argparse.Namespace) -> int:
     from dst_repro.cli import listing
 
+    suite = _suite(args)  # first, as it may plug something in
+    lines = [*listing.contents(suite)]
     if args.cost:
         from dst_repro.records import cost
 
-        lines = [*listing.contents(_suite(args)), *cost.table(_suite(args))]
+        lines += cost.table(suite)
     else:
-        lines = [*listing.plug_ins(), *listing.contents(_suite(args))]
+        lines = [*listing.plug_ins(), *lines]
     for line in lines:
         print(line)
     return 0

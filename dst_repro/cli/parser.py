@@ -68,13 +68,18 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--source", default="--suite", help=argparse.SUPPRESS)
         return sub
 
+    def plugged(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument("--plugin", action="append", default=[], metavar="FILE.py", help="a plug-in, or its module")
+
     sub = command("train", commands.train, "train runs that have no record yet")
+    plugged(sub)
     sub.add_argument("run", nargs="+", help="id of a run of the suite, or its configuration as JSON")
     sub.add_argument("--results", default="results")
     sub.add_argument("--on-source-change", choices=("keep", "retrain"), default="keep")
     sub.add_argument("--again", action="store_true", help="train finished runs again, too")
     sub.add_argument("--keep-state", action="store_true", help="keep the final network for runs that start from it")
     sub = command("data", commands.data, "find, verify or download a data set", suite=False)
+    plugged(sub)
     sub.add_argument("name")
     sub.add_argument("out", help="where to write what was found, as JSON")
     command("aggregate", commands.aggregate, "all records of a suite into runs.parquet and history.parquet")

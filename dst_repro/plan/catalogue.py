@@ -17,7 +17,7 @@ from typing import Any
 
 import jsonschema
 
-from dst_repro import registry
+from dst_repro import plugins, registry
 from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.files import cache_folder, write_text
 from dst_repro.reading import plain
@@ -29,6 +29,7 @@ def _key() -> str:
     digest = hashlib.sha256(sys.version.encode())
     for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(f"{path.relative_to(PACKAGE)}\0".encode() + path.read_bytes())
+    digest.update(plugins.digest().encode())
     return digest.hexdigest()[:16]
 
 
@@ -48,9 +49,14 @@ def _describe() -> dict[str, Any]:
     }
 
 
-@functools.cache
 def catalogue() -> dict[str, Any]:
     """{kind: {slug: {module, label, title, schema, facts}}}, from the cache where the source is unchanged."""
+    return _catalogue(plugins.modules())
+
+
+@functools.cache
+def _catalogue(outside: tuple[str, ...]) -> dict[str, Any]:
+    """With the plug-ins of these modules from outside."""
     path = cache_folder() / f"catalogue-{_key()}.json"
     try:
         loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -84,7 +90,7 @@ _Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_
 
 
 @functools.cache
-def _validator(kind: str, slug: str) -> jsonschema.protocols.Validator:
+def _validator(kind: str, slug: str, outside: tuple[str, ...]) -> jsonschema.protocols.Validator:
     return _Validator(look_up(kind, slug)["schema"])
 
 
@@ -112,7 +118,7 @@ def check_params(kind: str, slug: str, params: Mapping[str, Any], key: str) -> d
         if name not in properties:
             hint = did_you_mean(name, properties) if properties else f"; {kind} '{slug}' takes no parameters"
             raise ConfigError(f"unknown key{hint}", f"{key}.{name}")
-    for error in _validator(kind, slug).iter_errors(params):
+    for error in _validator(kind, slug, plugins.modules()).iter_errors(params):
         raise ConfigError(f"{_finding(error)} ({kind} '{slug}')", ".".join([key, *map(str, error.absolute_path)]))
     checked = {name: _as_number(value, properties[name]) for name, value in params.items()}
     return {n: v for n, v in checked.items() if "default" not in properties[n] or v != properties[n]["default"]}

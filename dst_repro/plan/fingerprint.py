@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from dst_repro import plugins
 from dst_repro.plan.catalogue import look_up
 from dst_repro.plan.config import PLUGGED, RunConfig
 
@@ -45,13 +46,16 @@ and the data's hash in its record."""
 
 
 def _path(module: str) -> Path | None:
+    """The file of a module of this package, or of a plug-in; none for any other."""
+    if module.partition(".")[0] != "dst_repro":
+        return plugins.path(module)
     base = ROOT.joinpath(*module.split("."))
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
 
 
 @functools.cache
 def _imports(module: str) -> frozenset[str]:
-    """Modules of this package that `module` imports anywhere in its text."""
+    """Modules of this package and of plug-ins that `module` imports anywhere in its text."""
     path = _path(module)
     if path is None:
         return frozenset()
@@ -62,7 +66,7 @@ def _imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             origin = _origin(module, path, node)
             found |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
-    return frozenset(name for name in found if name.startswith("dst_repro.") and _path(name))
+    return frozenset(name for name in found if name != "dst_repro" and _path(name))
 
 
 def _origin(module: str, path: Path, node: ast.ImportFrom) -> str:
@@ -77,7 +81,7 @@ def _origin(module: str, path: Path, node: ast.ImportFrom) -> str:
 def _packages(module: str) -> list[str]:
     """The packages that a module lies in: importing it runs them first."""
     parts = module.split(".")
-    return [".".join(parts[:n]) for n in range(2, len(parts))]
+    return [".".join(parts[:n]) for n in range(2 if parts[0] == "dst_repro" else 1, len(parts))]
 
 
 def closure(*modules: str) -> set[str]:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from dst_repro import plugins
 from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.files import read_yaml
 from dst_repro.plan.catalogue import check_params
@@ -158,9 +159,15 @@ def _chain(fields: dict[str, Any], block: Block) -> Iterator[RunConfig]:
                 yield RunConfig.parse(_set(fields, then.set))
 
 
-def load_experiment(slug: str, config_dir: Path, room: int | None = None) -> tuple[Experiment, list[RunConfig]]:
+def _file(kind: Literal["experiments", "papers"], slug: str, config_dirs: Sequence[Path]) -> Path:
+    """The first of these files that is there; of none the first, for the message that it is not."""
+    paths = [folder / kind / f"{slug}.yaml" for folder in config_dirs]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def load_experiment(slug: str, *config_dirs: Path, room: int | None = None) -> tuple[Experiment, list[RunConfig]]:
     """The grid of that name and its runs, of which there may be `room`."""
-    path = config_dir / "experiments" / f"{slug}.yaml"
+    path = _file("experiments", slug, config_dirs)
     experiment = _model(Experiment, read_yaml(path), str(path))
     _check_name(experiment.experiment, path, "experiment")
     if room is not None and size(experiment) > room:
@@ -173,8 +180,8 @@ def _check_name(name: str, path: Path, key: str) -> None:
         raise ConfigError(f"is '{name}', but the file is called {path.name}", str(path), key)
 
 
-def load_paper(slug: str, config_dir: Path) -> Paper:
-    path = config_dir / "papers" / f"{slug}.yaml"
+def load_paper(slug: str, *config_dirs: Path) -> Paper:
+    path = _file("papers", slug, config_dirs)
     paper = _model(Paper, read_yaml(path), str(path))
     _check_name(paper.paper, path, "paper")
     for name, item in paper.items.items():
@@ -190,14 +197,14 @@ def load_paper(slug: str, config_dir: Path) -> Paper:
     return paper
 
 
-def select_items(file: SuiteFile, source: str, config_dir: Path) -> tuple[dict[str, Paper], dict[str, Item]]:
+def select_items(file: SuiteFile, source: str) -> tuple[dict[str, Paper], dict[str, Item]]:
     """The papers and items that the patterns of a suite name; a pattern that matches nothing is an error."""
     papers: dict[str, Paper] = {}
     items: dict[str, Item] = {}
     for pattern in file.items:
         slug, _, name = pattern.partition("/")
         if slug not in papers:
-            papers[slug] = load_paper(slug, config_dir)
+            papers[slug] = load_paper(slug, *map(Path, file.config_dir))
         matches = fnmatch.filter(papers[slug].items, name)
         if not matches:
             hint = did_you_mean(name, papers[slug].items)
@@ -225,17 +232,22 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
     file = _model(SuiteFile, config, source)
     if not file.train and file.on_source_change == "retrain":
         raise ConfigError("must be keep, as `train: false` trains nothing", source, "on_source_change")
-    for key in ("config_dir", "results_dir", "figures_dir"):
-        _check_folder(key, Path(getattr(file, key)), source)
-    config_dir = Path(file.config_dir)
-    papers, items = select_items(file, source, config_dir)
+    for key, folders in (("config_dir", file.config_dir), ("results_dir", [file.results_dir]),
+                         ("figures_dir", [file.figures_dir])):  # fmt: skip
+        for folder in folders:
+            _check_folder(key, Path(folder), source)
+    try:
+        plugins.use(file.plugins)
+    except ConfigError as error:
+        raise error.within(source) from None
+    papers, items = select_items(file, source)
     experiments: dict[str, Experiment] = {}
     runs: dict[str, RunConfig] = {}
     members: dict[str, tuple[str, ...]] = {}
     named = itertools.chain(*(item.experiments for item in items.values()), file.experiments)
     room = file.limit
     for slug in dict.fromkeys(named):
-        experiments[slug], found = load_experiment(slug, config_dir, room)
+        experiments[slug], found = load_experiment(slug, *map(Path, file.config_dir), room=room)
         room -= len(found)
         runs |= {run.id: run for run in found}
         members[slug] = tuple(dict.fromkeys(run.id for run in found))

@@ -6,7 +6,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$", max_length=100)]
@@ -35,6 +35,10 @@ def _suite(name: str) -> str:
     if name in TAKEN or re.search(r"\.(csv|html|json|log|md|parquet|pdf|png|svg|tex)$", name):
         raise _wrong("must be the name of no other file or folder beside the suite's")
     return name
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 def _pattern(text: str) -> str:
@@ -138,6 +142,10 @@ class SuiteFile(_File):
     """Grids to train beside those of the items."""
     limit: Annotated[int, Field(ge=1)] = 100_000
     """Runs that the grids may have at most, those that two share counted twice."""
-    config_dir: Folder = "config"
+    plugins: list[Folder] = []
+    """Files (`my_method.py`) and importable modules that register methods, models, data sets, criteria, tricks, tables,
+    plots or claim rules. Paths are from the working directory."""
+    config_dir: Annotated[list[Folder], BeforeValidator(_listed), Field(min_length=1)] = ["config"]
+    """Where `experiments/` and `papers/` lie; of several folders the first that has the file is read."""
     results_dir: Folder = "results"
     figures_dir: Folder = "figures"

@@ -50,7 +50,7 @@ class Queue:
     """The runs of one call. `say` gets a line for everything that happens."""
 
     def __init__(self, suite: Suite, results: Path, say: Callable[[str], None]) -> None:
-        self.results, self.say, self.keep = results, say, suite.parents
+        self.results, self.say, self.keep, self.plugins = results, say, suite.parents, suite.file.plugins
         self.waiting = deque(waiting(suite, results))
         self.active: dict[subprocess.Popen[bytes], RunConfig] = {}
         self.ended = Counter[str]()
@@ -72,6 +72,7 @@ class Queue:
     def _start(self, run: RunConfig, jobs: int) -> None:
         command = [sys.executable, "-m", "dst_repro", "train", run.json_text(), "--results", str(self.results)]
         command += ["--keep-state"] * (run.id in self.keep)
+        command += [word for name in self.plugins for word in ("--plugin", name)]
         shared = {"DST_GPU_SLOTS": os.environ.get("DST_GPU_SLOTS") or str(jobs)}
         self.active[subprocess.Popen(command, env=os.environ | shared)] = run
         self.say(f"{run.id}  started")

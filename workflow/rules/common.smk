@@ -52,6 +52,8 @@ RECORDS = [
     if SUITE.file.train or os.path.exists(f"{RESULTS}/runs/{run}/{name}")
 ]  # of all runs; where nothing is trained, of those that are there
 TODAY = Today()
+# For commands that get no suite. Nothing where nothing is plugged in, so that no finished job is started for it.
+PLUGINS = [word for name in SUITE.file.plugins for word in ("--plugin", name)]
 SUITE_TEXT = embedded.as_json(json.dumps(config, sort_keys=True))
 
 

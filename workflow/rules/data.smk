@@ -8,4 +8,10 @@ rule data:
     message:
         "Finding and verifying {wildcards.dataset}"
     shell:
-        "python -m dst_repro data {wildcards.dataset:q} {output:q} 2> {log:q}"
+        " ".join(
+            [
+                "python -m dst_repro data {wildcards.dataset:q} {output:q}",
+                *map(shlex.quote, PLUGINS),
+                "2> {log:q}",
+            ]
+        )

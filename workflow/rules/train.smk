@@ -52,6 +52,7 @@ def cell_options(wildcards):
 # for each finished cell.
 TRAIN_OPTIONS = shlex.join(
     ["--results", RESULTS, "--on-source-change", SUITE.file.on_source_change]
+    + PLUGINS
 )
 
 
