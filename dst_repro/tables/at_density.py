@@ -47,7 +47,7 @@ def at_density(frames: Frames, params: AtDensityParams) -> Table:
     known = cells(with_sparsest(frames) if "sparsest" in params.selections else frames.runs, params.where)
     heads: list[tuple[str, ...]] = [("published", what) for what in WHAT]
     heads += [("ours", what) for what in (*WHAT, "between")]
-    labels, texts, long = [], [], []
+    labels, texts, behind, long = [], [], [], []
     for number in published.sparse_accuracies(params.published):
         same = [c for c in known if (c.dataset, c.model) == (number["dataset"], number["model"])]
         if not same:
@@ -60,10 +60,11 @@ def at_density(frames: Frames, params: AtDensityParams) -> Table:
             ours = _ours(number, selection, same, counts)
             labels.append((*label, HEADINGS[selection] if len(params.selections) > 1 else ""))
             texts.append([*(row["text"] for row in printed + ours), ours[1]["between"]])
+            behind.append([*(row.get("cells", "") for row in printed + ours), ""])
             rows += ours
         long += [{key: number[key] for key in LONG[:5]} | row for row in rows]
     names = ["item", "model", "method", "remaining", "judged by"]
-    return Table(pd.DataFrame(long, columns=LONG), names, heads, labels, texts).compact()
+    return Table(pd.DataFrame(long, columns=LONG), names, heads, labels, texts, behind).compact()
 
 
 def _printed(number: dict[str, Any]) -> list[dict[str, Any]]:
@@ -96,9 +97,10 @@ def _ours(number: dict[str, Any], selection: str, same: list[Cell], printed: Pri
     if found.values and recorded((run for cell in sweep.values() for run in cell.runs["id"]), printed):
         by_mask = summarise(match(by_masks, number["density_percent"]).values.values())
         between = "; ".join(filter(None, [between, f"by masks {by_mask.mean:.2f} %"]))
-    common = {"source": selection, "between": between, "runs": _ids([sweep[c] for c in found.between], found.values)}
+    common = {"source": selection, "between": between, "runs": _ids([sweep[c] for c in found.between], found.values),
+              "cells": " ".join(found.between)}  # fmt: skip
     return [
-        {"source": selection, "runs": _ids(dense, level), "between": ""}
+        {"source": selection, "runs": _ids(dense, level), "between": "", "cells": " ".join(cell.id for cell in dense)}
         | _row("dense", level, dense[0].planned if dense else 0),
         common | _row("sparse", found.values, len(curves), found),
         common | _row("difference", gap, len(curves), found),

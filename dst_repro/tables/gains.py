@@ -150,8 +150,10 @@ def table(frames: Frames, params: GainsParams) -> Table:
         if len({label[place] for label in labels}) == 1:
             labels = [(*label[:place], "", *label[place + 1 :]) for label in labels]
     texts = [[_minus(word) for word in _texts(row)] for row in rows]
+    cell_of = dict(zip(frames.runs["id"], frames.runs["cell"], strict=True))
+    behind = [[cell_of.get(row["runs"].partition(" ")[0], "")] * len(HEADS) for row in rows]  # those with tricks
     names = ["data set", "model", "mask", "setting", "tricks"]
-    return Table(long, names, [(head,) for head in HEADS], labels, texts).compact()
+    return Table(long, names, [(head,) for head in HEADS], labels, texts, behind).compact()
 
 
 def _texts(row: dict[str, Any]) -> list[str]:

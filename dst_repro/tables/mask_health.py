@@ -39,7 +39,7 @@ def mask_health(frames: Frames, params: MaskHealthParams) -> Table:
     Effective density counts the kept weights that lie on a path from the input to the output; a layer has collapsed
     where none of its weights does. Mean ± std over seeds; records older than this measure say "not recorded".
     """
-    labels, texts, long = [], [], []
+    labels, texts, behind, long = [], [], [], []
     for cell in cells(frames.runs, params.where):
         label = tuple(cell.field(name) for name in params.rows)
         if label in labels:
@@ -50,9 +50,10 @@ def mask_health(frames: Frames, params: MaskHealthParams) -> Table:
         labels.append(label)
         texts.append([shown["density"], shown["effective_density"], smallest["layer"], shown["smallest_layer"],
                       _collapsed(rows, shown["effective_density"]), shown["test_accuracy"]])  # fmt: skip
+        behind.append([cell.id] * len(HEADS))
         long += rows
     heads: list[tuple[str, ...]] = [(head,) for head in HEADS]
-    return Table(pd.DataFrame(long, columns=LONG), list(params.rows), heads, labels, texts).compact()
+    return Table(pd.DataFrame(long, columns=LONG), list(params.rows), heads, labels, texts, behind).compact()
 
 
 def layer_counts(cell: Cell) -> pd.DataFrame:

@@ -52,7 +52,7 @@ def pivot(frames: Frames, params: PivotParams) -> Table:
     known = cells(with_sparsest(frames) if "sparsest" in (params.selections or ()) else frames.runs, params.where)
     dense = _dense(known)
     columns: dict[tuple[str, ...], None] = {}
-    fields: dict[tuple[str, ...], dict[tuple[str, ...], str]] = {}
+    fields: dict[tuple[str, ...], dict[tuple[str, ...], dict[str, Any]]] = {}
     long: list[dict[str, Any]] = []
     for cell in known:
         label = tuple(cell.field(name) for name in params.rows)
@@ -62,10 +62,14 @@ def pivot(frames: Frames, params: PivotParams) -> Table:
                 row = _row(cell, selection, metric, dense)
                 if head in fields.setdefault(label, {}):
                     raise UserError(f"two cells share the row {label}: add the field that differs to rows or columns")
-                columns[head], fields[label][head] = None, row["text"]
+                columns[head], fields[label][head] = None, row
                 long.append(row)
-    texts = [[found.get(head, "") for head in columns] for found in fields.values()]
-    return Table(pd.DataFrame(long, columns=LONG), list(params.rows), list(columns), list(fields), texts).compact()
+    texts, behind = (
+        [[found[head][key] if head in found else "" for head in columns] for found in fields.values()]
+        for key in ("text", "cell")
+    )
+    frame = pd.DataFrame(long, columns=LONG)
+    return Table(frame, list(params.rows), list(columns), list(fields), texts, behind).compact()
 
 
 LONG = ["dataset", "model", "method", "setting", "cell", "selection", "metric", "mean", "std", "n", "planned",

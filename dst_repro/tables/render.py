@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
@@ -22,6 +22,8 @@ class Table:
     heads: list[tuple[str, ...]]
     labels: list[tuple[str, ...]]
     texts: list[list[str]]
+    behind: list[list[str]] = field(default_factory=list)
+    """The cells whose runs `texts[i][j]` comes from, parted by blanks; empty for a table that is not of runs."""
 
     def compact(self) -> Table:
         """Without label columns that are empty in every row."""
@@ -132,11 +134,22 @@ def html_fragment(table: Table, title: str, caption: str) -> str:
         head.append("<tr>" + "".join((first if number == 0 else []) + spans) + "</tr>")
     body = [
         "<tr>" + "".join(f'<th scope="row">{html.escape(word)}</th>' for word in label)
-        + "".join(f"<td>{html.escape(word)}</td>" for word in texts) + "</tr>"
-        for label, texts in zip(table.labels, table.texts, strict=True)
+        + "".join(f"<td{cells}>{html.escape(word)}</td>" for word, cells in zip(texts, behind, strict=True)) + "</tr>"
+        for label, texts, behind in zip(table.labels, table.texts, _attributes(table), strict=True)
     ]  # fmt: skip
     parts = ["<table>", top, "<thead>", *head, "</thead>", "<tbody>", *body, "</tbody>", "</table>", ""]
     return "\n".join(parts)
+
+
+def _attributes(table: Table) -> list[list[str]]:
+    """Of each field its cells as an attribute, which the report makes links of."""
+    return [
+        [
+            f' data-cells="{html.escape(cells)}"' if cells and word else ""
+            for cells, word in zip(row, texts, strict=True)
+        ]
+        for row, texts in zip(table.behind or [[""] * len(texts) for texts in table.texts], table.texts, strict=True)
+    ]
 
 
 def html_page(table: Table, title: str, caption: str) -> str:

@@ -30,6 +30,7 @@ def retrained(frames: Frames, params: Selected) -> Table:
     found = sorted(find(frames.runs, params.where), key=lambda one: order[one.source.id])
     labels: list[tuple[str, ...]] = []
     texts: list[list[str]] = []
+    behind: list[list[str]] = []
     long: list[dict[str, object]] = []
     for one in found:
         rows = _rows(one)
@@ -38,10 +39,12 @@ def retrained(frames: Frames, params: Selected) -> Table:
             raise UserError(f"two cells train the mask of {' '.join(label[1:])}: choose one by `where`")
         labels.append(label)
         texts.append([str(row["text"]) for row in rows])
+        both = f"{one.cell.id} {one.source.id}"
+        behind.append([one.cell.id, one.source.id, one.cell.id, both, both])  # in the order of HEADS
         long += rows
     heads: list[tuple[str, ...]] = [(head,) for head in HEADS.values()]
     names = ["model", "mask of", "setting", "weights"]
-    return Table(pd.DataFrame(long, columns=LONG), names, heads, labels, texts).compact()
+    return Table(pd.DataFrame(long, columns=LONG), names, heads, labels, texts, behind).compact()
 
 
 def _rows(one: Retrained) -> list[dict[str, object]]:
