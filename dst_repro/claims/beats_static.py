@@ -41,7 +41,7 @@ def beats_static(frames: Frames, params: StaticParams) -> Answer:
     for cell in (cell for cell in known if cell.method == params.control):
         if controls.setdefault(key := _alike(cell), cell) is not cell:
             raise UserError(f"two cells are '{params.control}' at {controls[key].setting}: choose by `where`")
-    treated = [cell for cell in known if fields.text(cell, params.treatment) in params.treatments]
+    treated = [cell for cell in known if cell.field(params.treatment) in params.treatments]
     if params.largest:
         treated = _largest(treated, params.largest)
     pairs = [(cell, controls.get(_alike(cell))) for cell in treated]

@@ -34,7 +34,7 @@ def frequent_updates(frames: Frames, params: FrequentParams) -> Answer:
     curves: dict[str, dict[int, Cell]] = defaultdict(dict)
     for cell in cells(frames.runs, params.where):
         number = fields.number(cell, params.period)
-        if number is not None and fields.text(cell, params.treatment) in params.treatments:
+        if number is not None and cell.field(params.treatment) in params.treatments:
             curves[rest(cell, params.period)][int(number)] = cell
     curves = {key: curve for key, curve in curves.items()
               if min(curve) <= params.frequent < max(curve)}  # fmt: skip

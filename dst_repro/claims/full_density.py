@@ -94,5 +94,5 @@ def _parts(frames: Frames, params: FullParams | DropoutParams) -> tuple[dict[str
     """Dense cells by what else is alike, and those of drop and grow at 100 %."""
     known = cells(frames.runs, params.where)
     dense = {_alike(cell): cell for cell in known if cell.method == "dense" and not _drops(cell)}
-    full = [cell for cell in known if fields.text(cell, "method_params.dense_layers") == params.dense_layers]
+    full = [cell for cell in known if cell.field("method_params.dense_layers") == params.dense_layers]
     return dense, [cell for cell in full if float(cell.runs["density"].iloc[0]) == 1.0]

@@ -40,7 +40,7 @@ def gamma_of_mest(frames: Frames, params: GammaParams) -> Answer:
     by_gamma: dict[float, dict[float, list[Cell]]] = defaultdict(lambda: defaultdict(list))
     alike: dict[str, Cell] = {}
     for cell in cells(frames.runs, params.where):
-        density, drop = round(float(cell.runs["density"].iloc[0]), 6), fields.text(cell, "method_params.drop")
+        density, drop = round(float(cell.runs["density"].iloc[0]), 6), cell.field("method_params.drop")
         if drop == "magnitude":
             alike[_rest(cell)] = cell
         elif drop == "mest":

@@ -8,7 +8,6 @@ from dst_repro.plots.mask_overlap import MaskOverlap, OverlapParams
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.summary import Summary
-from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell
 
 
@@ -48,7 +47,7 @@ def masks_move(frames: Frames, params: MoveParams) -> Answer:
     text = "index with the initial mask over the network {} to {}, mean of layers {} to {}".format(
         *(f"{end(by[over]):.2f}" for over in by for end in (min, max))
     )
-    text += f"; the highest {highest.mean:.2f} [{low:.2f}, {high:.2f}] by {short(fields.text(cell, params.treatment))} "
+    text += f"; the highest {highest.mean:.2f} [{low:.2f}, {high:.2f}] by {short(cell.field(params.treatment))} "
     text += f"({cell.dataset}, {cell.model}, {cell.setting}), to be below {params.below:g}; of random masks at most "
     text += f"{chance:.2f}"
     text += f"; {missing} cells unknown" if missing else ""

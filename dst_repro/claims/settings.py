@@ -79,7 +79,7 @@ def settings(runs: pd.DataFrame, params: GridParams, also: Sequence[str] = ()) -
     """The settings with a run of one of the treatments, or of `also`. Raises `UserError` where two cells are one."""
     found: dict[tuple[str, ...], Setting] = {}
     for cell in cells(runs, params.where):
-        name = fields.text(cell, params.treatment)
+        name = cell.field(params.treatment)
         if name not in (*params.treatments, *also):
             continue
         place = fields.texts(cell, params.blocks)

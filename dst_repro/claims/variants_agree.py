@@ -12,7 +12,6 @@ from dst_repro.compare.verdicts import POINTS, POINTS_ELSEWHERE
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
-from dst_repro.tables import fields
 
 
 class AgreeParams(TricksParams):
@@ -66,7 +65,7 @@ def _fields(known: list[Gain], params: AgreeParams) -> list[Pair]:
     groups: dict[str, dict[str, Gain]] = defaultdict(dict)
     for gain in known:
         if gain.tricks == params.tricks:
-            groups[rest(gain.control, field)][fields.text(gain.control, field)] = gain
+            groups[rest(gain.control, field)][gain.control.field(field)] = gain
     return [(f"{_where(gain)} {word}", gain, group[params.reference]) for group in groups.values()
             if params.reference in group for word, gain in group.items() if word != params.reference]  # fmt: skip
 

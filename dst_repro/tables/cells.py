@@ -9,11 +9,12 @@ from typing import Annotated, Any
 import pandas as pd
 from pydantic import Field
 
-from dst_repro.errors import UserError, did_you_mean
 from dst_repro.plan.config import PARENTS
 from dst_repro.records import sparsest
 from dst_repro.records.frames import RUNS
 from dst_repro.registry import Params
+from dst_repro.tables import names
+from dst_repro.tables.known import among
 
 Where = dict[str, list[str | int | float | bool]]
 
@@ -44,6 +45,8 @@ class Cell:
     method: str
     setting: str
     """What tells it from other cells of its method: `5 %` is its density target, `alpha 0.001` a parameter."""
+    told: str
+    """The setting for readers: labels in place of slugs."""
     runs: pd.DataFrame
 
     @property
@@ -59,12 +62,19 @@ class Cell:
         return self.runs[self.runs["status"] == "finished"]
 
     def field(self, name: str) -> str:
-        """A row or column label: one of the four names above, or any field of the configuration."""
+        """One of the first four names above, or any field of the configuration, nothing where the cell has none.
+
+        Raises `UserError` for a field that no run can have.
+        """
         if name in ("dataset", "model", "method", "setting"):
             return str(getattr(self, name))
-        if name not in self.runs.columns:
-            raise UserError(f"no field '{name}' in the runs{did_you_mean(name, map(str, self.runs.columns))}")
+        if not among(name, self.runs.columns):
+            return ""
         return percent(self.runs[name].iloc[0]) if name == "density" else plain(self.runs[name].iloc[0])
+
+    def shown(self, name: str) -> str:
+        """The same for readers, with labels in place of slugs."""
+        return self.told if name == "setting" else names.shown(name, self.field(name))
 
 
 def plain(value: Any) -> str:
@@ -82,11 +92,9 @@ def percent(share: float) -> str:
 def select(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     """Only runs that satisfy all conditions. Raises `UserError` for a field that no run can have."""
     for name, allowed in where.items():
-        if name in runs.columns:
+        if among(name, runs.columns, "where"):
             words = {plain(v) for v in (float(v) if type(v) is int else v for v in allowed)} | {""}
             runs = runs[runs[name].map(plain).isin(words)]
-        elif "_params." not in name:  # a parameter that none of these methods has is no misspelling
-            raise UserError(f"where: no field '{name}'{did_you_mean(name, map(str, runs.columns))}")
     return runs
 
 
@@ -111,14 +119,23 @@ def _has(group: pd.DataFrame, field: str) -> pd.Series[bool]:
     return group[field].notna() if field.startswith("tricks.") else pd.Series(True, group.index)
 
 
-def _setting(first: pd.Series[Any], fields: Iterable[str]) -> str:
-    words = [f"{_word(field)} {plain(first[field])}" for field in fields if plain(first[field])]
+def _setting(first: pd.Series[Any], fields: Iterable[str], told: bool = False) -> str:
+    """`told`: for readers, with labels, densities in percent, and no underscores."""
+    words = [f"{_word(field, told)} {_value(first, field, told)}" for field in fields if plain(first[field])]
     return ", ".join([w for w in (percent(first["density"]),) if w] + words)
 
 
-def _word(field: str) -> str:
+def _word(field: str, told: bool) -> str:
     parent, _, own = field.rpartition(".")
-    return {"weights_from": "from ", "mask_from": "mask's "}.get(parent.partition(".")[0], "") + own
+    of = {"weights_from": "from ", "mask_from": "mask's "}.get(parent.partition(".")[0], "")
+    return of + (own.replace("_", " ") if told else own)
+
+
+def _value(first: pd.Series[Any], field: str, told: bool) -> str:
+    value = first[field]
+    if not told:
+        return plain(value)
+    return percent(value) if field.endswith(".density") else names.shown(field, plain(value))
 
 
 def cells(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]] | None = None) -> list[Cell]:
@@ -144,6 +161,7 @@ def cells(runs: pd.DataFrame, where: Mapping[str, Sequence[Any]] | None = None) 
             str(first["model"]),
             str(first["method"]),
             _setting(first, varying[str(first["method"])]),
+            _setting(first, varying[str(first["method"])], told=True),
             runs[runs["cell"] == first["cell"]].sort_values("seed"),
         )
         for first in ordered

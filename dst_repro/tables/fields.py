@@ -6,22 +6,19 @@ from collections.abc import Iterable
 
 from dst_repro.errors import UserError
 from dst_repro.tables.cells import Cell
-
-
-def text(cell: Cell, name: str) -> str:
-    """A field of a cell as text, nothing where its method has none. Raises `UserError` for a misspelt field."""
-    if "_params." in name and name not in cell.runs.columns:
-        return ""
-    return cell.field(name)
+from dst_repro.tables.known import among
 
 
 def texts(cell: Cell, names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(text(cell, name) for name in names)
+    return tuple(cell.field(name) for name in names)
 
 
 def number(cell: Cell, name: str) -> float | None:
-    """A field of a cell, densities in percent; none where its method has none. Raises `UserError` for a word."""
-    value = cell.runs[name].iloc[0] if name in cell.runs else None
+    """A field of a cell, densities in percent; none where its method has none.
+
+    Raises `UserError` for a word, and for a field that no run can have.
+    """
+    value = cell.runs[name].iloc[0] if among(name, cell.runs.columns) else None
     if value is None or value != value:
         return None
     try:
@@ -32,7 +29,7 @@ def number(cell: Cell, name: str) -> float | None:
 
 def treatment(cell: Cell, name: str) -> str:
     """What a cell stands for among others that differ in this field; where it has none, that is its method."""
-    return text(cell, name) or cell.method
+    return cell.field(name) or cell.method
 
 
 def heading(name: str, word: str) -> str:

@@ -63,8 +63,8 @@ def ranked(frames: Frames, params: RankingParams) -> pd.DataFrame:
 def _votes(known: list[Cell], params: RankingParams) -> list[tuple[str, Block, str, float]]:
     """(group, block, treatment, accuracy), nan where no seed has finished."""
     names = (*params.by, *params.blocks)
-    main = [(cell, fields.texts(cell, names)) for cell in known if fields.text(cell, params.treatment)]
-    also = [cell for cell in known if cell.method in params.also and not fields.text(cell, params.treatment)]
+    main = [(cell, fields.texts(cell, names)) for cell in known if cell.field(params.treatment)]
+    also = [cell for cell in known if cell.method in params.also and not cell.field(params.treatment)]
     settings = {place: _group(cell, params) for cell, place in main}
     placed = main + [(cell, place) for cell in also for place in settings if _fits(fields.texts(cell, names), place)]
     return [
@@ -88,7 +88,7 @@ def _values(cell: Cell, params: RankingParams) -> list[tuple[str, float]]:
 
 
 def _group(cell: Cell, params: RankingParams) -> str:
-    words = [fields.heading(name, fields.text(cell, name)) for name in params.by]
+    words = [fields.heading(name, cell.field(name)) for name in params.by]
     density = float(cell.runs["density"].iloc[0])
     if params.threshold is not None and not math.isnan(density):
         sign = "\N{LESS-THAN OR EQUAL TO}" if density <= params.threshold else ">"

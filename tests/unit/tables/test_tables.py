@@ -5,6 +5,7 @@ from __future__ import annotations
 import html.parser
 import io
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,7 @@ from dst_repro.records.frames import Frames
 from dst_repro.tables import render
 from dst_repro.tables.caption import caption
 from dst_repro.tables.cells import cells, select
+from dst_repro.tables.fields import number
 from dst_repro.tables.pivot import PivotParams, pivot
 from tests.small import OTHER, SMALL, frames, run
 
@@ -180,3 +182,28 @@ def test_files_are_all_written_and_deterministic(tmp_path: Path, rows: tuple[dic
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
     if rows is OTHER:
         assert all(render.EMPTY in path.read_text() for path in first[1:])
+
+
+@pytest.mark.parametrize(
+    ("ask", "said"),
+    [
+        (lambda runs: select(runs, {"method_params.alhpa": [1.0]}), "where: no field.*'method_params.alpha'"),
+        (lambda runs: select(runs, {"mask_from.weights_from.metod": ["dst"]}), "'mask_from.weights_from.method'"),
+        (lambda runs: select(runs, {"tricks.soft-neuron.beta": [1]}), "'tricks.soft-neurons.beta'"),
+        (lambda runs: cells(runs)[0].field("modle"), "'model'"),
+        (lambda runs: number(cells(runs)[0], "method_params.gama"), "'method_params.gamma'"),
+        (lambda runs: pivot(frames(*SMALL), PivotParams(rows=("method_params.gorw",))), "'method_params.grow'"),
+        (lambda runs: pivot(frames(*SMALL), PivotParams(columns=("datset",))), "'dataset'"),
+    ],
+)
+def test_a_field_that_no_run_can_have_is_an_error_with_the_near_miss(
+    ask: Callable[[pd.DataFrame], object], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        ask(frames(*SMALL).runs)
+
+
+def test_a_parameter_that_none_of_these_runs_has_is_empty() -> None:
+    cell = cells(frames(*SMALL).runs)[0]
+    assert [cell.field(name) for name in ("method_params.alpha", "mask_from.method", "tricks.soft-neurons.beta")] == [
+        "", "", ""]  # fmt: skip
