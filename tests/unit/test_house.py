@@ -123,6 +123,20 @@ def test_the_tables_of_a_page_are_those_of_the_results(page: Path) -> None:
         assert content.strip() == there, f"copy {name} into {page.name}"
 
 
+def test_the_example_in_the_readme_is_the_file() -> None:
+    shown = re.findall(
+        r"<!-- (examples/\S+\.py) -->\n```python\n(.*?)```\n<!-- end -->", PAGES[0].read_text(), flags=re.S
+    )
+    assert shown
+    assert all(content == (ROOT / name).read_text() for name, content in shown)
+
+
+def test_the_example_is_read_and_its_runs_are_valid() -> None:
+    plan = [sys.executable, "-m", "dst_repro", "status", "--suite", "examples/my-method.yaml"]
+    said = subprocess.run(plan, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # for itself: it plugs in
+    assert "to train: " in said
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
