@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import gc
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,7 @@ def train(args: argparse.Namespace) -> int:
     with _importing():
         from dst_repro.machine.device import pick
         from dst_repro.plan.config import RunConfig
+        from dst_repro.plan.grid import one_run
         from dst_repro.records import record
         from dst_repro.training.parents import lock, provide_states
         from dst_repro.training.progress import noted
@@ -72,7 +74,11 @@ def train(args: argparse.Namespace) -> int:
 
     results = Path(args.results)
     plugins.use(args.plugin)
-    runs = [RunConfig.parse(text) if text.startswith("{") else _run(_training(_suite(args)), text) for text in args.run]
+    settings = [text for text in args.run if "=" in text and not text.startswith("{")]
+    runs = [one_run(settings)] if settings else []
+    for text in args.run:
+        if text not in settings:
+            runs.append(RunConfig.parse(text) if text.startswith("{") else _run(_training(_suite(args)), text))
     missing = [run for run in runs if args.again or needed(run, results, args.on_source_change)]
     if missing:
         pick()  # waits for a GPU while it holds no lock of a run, which another waiter's GPU might be waiting for
@@ -84,7 +90,24 @@ def train(args: argparse.Namespace) -> int:
                     if args.again:
                         record.forget(results, run.id)
                     train_missing([run], results, args.on_source_change, args.keep_state)
+    if settings:
+        _show(runs[0], results)
     return 0
+
+
+def _show(run: RunConfig, results: Path) -> None:
+    """What came of a run that was asked for by its settings, whose id its user does not know yet."""
+    from dst_repro.records import record
+
+    found = record.read(results, run.id)
+    if found is not None:
+        last = found.metrics and found.metrics.last
+        said = found.reason
+        if last:
+            said = (
+                f"test accuracy {100 * last.test_accuracy:.2f} %, density {100 * last.density:.2f} % in the last epoch"
+            )
+        print(f"{run.id}: {found.status}; {said}; {record.folder(results, run.id)}")
 
 
 def _training(suite: Suite) -> Suite:
@@ -101,6 +124,18 @@ def _run(suite: Suite, run_id: str) -> RunConfig:
     if run_id not in suite.runs:
         raise ConfigError(f"no run '{run_id}' in this suite{did_you_mean(run_id, suite.runs)}", suite.file.suite)
     return suite.runs[run_id]
+
+
+def _known(suite: Suite, run_id: str) -> RunConfig:
+    """A run of the suite, or any that is recorded."""
+    from dst_repro.records import record
+
+    found = record.read(Path(suite.file.results_dir), run_id) if run_id not in suite.runs and _id(run_id) else None
+    return found.run if found else _run(suite, run_id)
+
+
+def _id(text: str) -> bool:
+    return re.fullmatch(r"[a-z0-9.-]+", text) is not None
 
 
 def data(args: argparse.Namespace) -> int:
@@ -226,7 +261,7 @@ def explain(args: argparse.Namespace) -> int:
     from dst_repro.cli import listing
 
     suite = _suite(args)
-    for line in listing.explain(suite, _run(suite, args.run)):
+    for line in listing.explain(suite, _known(suite, args.run)):
         print(line)
     return 0
 

@@ -41,8 +41,8 @@ def explain(suite: Suite, run: RunConfig) -> Iterator[str]:
     results = Path(suite.file.results_dir)
     found = record.read(results, run.id, lambda line: None)  # the next line says it
     yield f"{run.id}: {standing(run, results).text}"
-    members = suite.experiments_of[run.id]
-    yield f"experiments: {', '.join(members)}"
+    members = suite.experiments_of.get(run.id, [])
+    yield f"experiments: {', '.join(members) or 'none of this suite'}"
     items = [key for key, item in suite.items.items() if not set(members).isdisjoint(item.experiments)]
     yield f"used in:     {', '.join(items) or 'no item'}"
     for key, value in run.full().items():

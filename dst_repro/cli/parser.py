@@ -73,7 +73,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = command("train", commands.train, "train runs that have no record yet")
     plugged(sub)
-    sub.add_argument("run", nargs="+", help="id of a run of the suite, or its configuration as JSON")
+    settings = "dataset=mnist model=lenet-300-100 method=rigl density=0.05 learning_rate=0.1 epochs=20"
+    sub.add_argument("run", nargs="+", help=f"ids of runs of the suite, or the settings of one: {settings}")
     sub.add_argument("--results", default="results")
     sub.add_argument("--on-source-change", choices=("keep", "retrain"), default="keep")
     sub.add_argument("--again", action="store_true", help="train finished runs again, too")

@@ -25,7 +25,7 @@ from dst_repro.plan.schema import Block, Claim, Experiment, Item, Paper, SuiteFi
 from dst_repro.reading import from_yaml, plain
 
 __all__ = ["Experiment", "Item", "Paper", "Suite", "SuiteFile", "expand", "load_experiment", "load_paper", "load_suite",
-           "plan", "size", "suite_values"]  # fmt: skip
+           "one_run", "plan", "size", "suite_values"]  # fmt: skip
 
 ROUNDS = 100
 """Of a chain at most: each run stands in the configuration of all that come after it."""
@@ -260,6 +260,24 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
 def load_suite(path: Path) -> Suite:
     """The suite in a YAML file."""
     return plan(read_yaml(path), str(path))
+
+
+def one_run(settings: Sequence[str]) -> RunConfig:
+    """The run of settings such as `method_params.alpha=1.0e-3`: dotted keys, values as in YAML; its seed is 0 unless
+    they say another. Raises `ConfigError`.
+    """
+    fields: dict[str, Any] = {"seed": 0}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        try:
+            if not (key and equals):
+                raise ConfigError("must be key=value, such as density=0.05")
+            fields = _patch(fields, key, from_yaml(text))
+        except ConfigError as error:
+            raise error.within(shown(setting)) from None
+    run = RunConfig.parse(fields)
+    refuse_idle(run)
+    return run
 
 
 def suite_values(files: Sequence[Path], settings: Sequence[str] = ()) -> dict[str, Any]:
