@@ -232,7 +232,7 @@ def suite(name: str) -> Suite:
     return plan(read_yaml(CONFIG / f"{name}.yaml") | {"config_dir": str(CONFIG)}, name)
 
 
-@pytest.mark.parametrize(("name", "runs"), [("fashion-small", 256), ("fashion", 81), ("cifar10-mlp", 28)])
+@pytest.mark.parametrize(("name", "runs"), [("fashion-small", 422), ("fashion", 81), ("cifar10-mlp", 28)])
 def test_reduced_suites_are_planned(name: str, runs: int) -> None:
     found = suite(name)
     assert len(found.runs) == runs
