@@ -40,9 +40,11 @@ class Costs:
 
     def __init__(self, results: Path) -> None:
         self.known: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        by_the_wall: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for path in sorted(results.glob("runs/*/runtime.json")):
-            for key, seconds in _measured(results, path.parent.name):
-                self.known[key].append(seconds)
+            for key, seconds, alone in _measured(results, path.parent.name):
+                (self.known if alone else by_the_wall)[key].append(seconds)
+        self.known |= {key: times for key, times in by_the_wall.items() if key not in self.known}
 
     def hours(self, runs: Iterable[RunConfig]) -> Hours:
         seconds = {"cpu": 0.0, "gpu": 0.0}
@@ -61,10 +63,15 @@ def _key(run: RunConfig, kind: str, any_method: bool = False) -> tuple[str, ...]
     return (kind, "" if any_method else run.method, *fields, run.precision if kind == "gpu" else "")
 
 
-def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], float]]:
-    """Keys of a finished run that was not interrupted, with its seconds a training image."""
+def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], float, bool]]:
+    """Keys of a finished run that was not interrupted, with its seconds a training image, and whether they are its own.
+
+    On a CPU those are processor time, if the run tells it: the wall clock goes on for whatever else a machine does.
+    """
     found, runtime = _readable(results, run_id), record.runtime(results, run_id)
-    seconds = runtime.get("wall_seconds")
+    cpu = runtime.get("cpu_seconds")
+    own = runtime.get("device") != "cpu" or _positive(cpu)
+    seconds = cpu if own and runtime.get("device") == "cpu" else runtime.get("wall_seconds")
     if found is None or found.status != "finished" or runtime.get("resumed_at_epoch") or not _positive(seconds):
         return
     kind = "cpu" if runtime.get("device") == "cpu" else "gpu"
@@ -73,7 +80,7 @@ def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], flo
     except UserError:  # of settings that there are no more
         return
     for any_method in (False, True):
-        yield _key(run, kind, any_method), seconds / work(run)
+        yield _key(run, kind, any_method), seconds / work(run), own
 
 
 def _positive(seconds: object) -> TypeGuard[float]:

@@ -53,7 +53,7 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
     record behind, and the last checkpoint as it is. `keep_state` leaves the final network, too, for runs that begin
     with it; those that this one begins with are sought in the results folder `states`, by default its own.
     """
-    started = time.monotonic()
+    started = Clock()
     try:
         check_places(results, run.id)
         clear_leftovers(results, run.id)
@@ -64,7 +64,19 @@ def train(run: RunConfig, results: Path, keep_state: bool = False, states: Path 
         raise
 
 
-def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, started: float) -> Record:
+class Clock:
+    """What has passed since it was made, in seconds: on the wall, and of processor time, which other work on the
+    machine takes no part in."""
+
+    def __init__(self) -> None:
+        self._wall, self._cpu = time.monotonic(), time.process_time()
+
+    def passed(self) -> dict[str, float]:
+        return {"wall_seconds": round(time.monotonic() - self._wall, 3),
+                "cpu_seconds": round(time.process_time() - self._cpu, 3)}  # fmt: skip
+
+
+def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, started: Clock) -> Record:
     device = settle(run.threads, run.precision)
     print_ = fingerprint(run)
     progress = Progress(run.id, run.epochs)
@@ -113,7 +125,7 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
     folder = record.folder(results, run.id)
     (trainer.history if trainer else History()).write(folder / "history.parquet")
     runtime = {
-        "wall_seconds": round(time.monotonic() - started, 3),
+        **started.passed(),
         "seconds_in_steps": round(trainer.seconds_in_steps, 3) if trainer else 0.0,
         "peak_memory_mib": environment.peak_memory_mib(),
         "resumed_at_epoch": resumed_at,

@@ -69,7 +69,8 @@ def test_records_of_like_runs_are_believed(tmp_path: Path) -> None:
     def trained(config: RunConfig, seconds: float, **runtime: Any) -> None:
         train(config, tmp_path)
         path = folder(tmp_path, config.id) / "runtime.json"
-        write_json(path, json.loads(path.read_text()) | {"wall_seconds": seconds} | runtime)
+        times = {"wall_seconds": seconds if "device" in runtime else 50.0, "cpu_seconds": seconds}
+        write_json(path, json.loads(path.read_text()) | times | runtime)
 
     for seed, seconds in enumerate((1.0, 3.0, 2.0)):
         trained(run(seed=seed), seconds)
@@ -90,15 +91,29 @@ def test_records_of_like_runs_are_believed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [("record.json", b"\0" * 9), ("record.json", b"{}"), ("history.parquet", b""), ("runtime.json", b"[]"),
-     ("runtime.json", b'{"device": "cpu", "wall_seconds": "long"}'), ("runtime.json", b'{"wall_seconds": NaN}')],
+     ("runtime.json", b'{"device": "cpu", "wall_seconds": "long"}'),
+     ("runtime.json", b'{"device": "cpu", "cpu_seconds": "long"}'), ("runtime.json", b'{"wall_seconds": NaN}')],
 )  # fmt: skip
 def test_damaged_files_of_a_run_are_left_out(tmp_path: Path, name: str, content: bytes) -> None:
     for seed, seconds in enumerate((1.0, 3.0)):
         train(run(seed=seed), tmp_path)
         path = folder(tmp_path, run(seed=seed).id) / "runtime.json"
-        write_json(path, json.loads(path.read_text()) | {"wall_seconds": seconds})
+        write_json(path, json.loads(path.read_text()) | {"cpu_seconds": seconds})
     (folder(tmp_path, run(seed=1).id) / name).write_bytes(content)
     assert cost.Costs(tmp_path).hours([run(seed=9)]).cpu * 3600 == pytest.approx(1.0)
+
+
+def test_the_wall_clock_counts_only_where_nobody_knows_better(tmp_path: Path) -> None:
+    """A run on a busy machine waits; older records say no more."""
+    for seed, times in enumerate(
+        ({"wall_seconds": 9.0}, {"wall_seconds": 7.0, "cpu_seconds": 2.0}, {"wall_seconds": 8.0})
+    ):
+        train(run(seed=seed), tmp_path)
+        path = folder(tmp_path, run(seed=seed).id) / "runtime.json"
+        told = {key: value for key, value in json.loads(path.read_text()).items() if not key.endswith("_seconds")}
+        write_json(path, told | times)
+        expected = 9.0 if seed == 0 else 2.0
+        assert cost.Costs(tmp_path).hours([run(seed=9)]).cpu * 3600 == pytest.approx(expected)
 
 
 def test_the_table_counts_shared_runs_once(tmp_path: Path) -> None:

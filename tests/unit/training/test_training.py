@@ -137,6 +137,7 @@ def test_runtime_says_what_only_this_process_knows(
     assert found["device"] == "cpu"
     assert found["resumed_at_epoch"] == 0
     assert 0 < found["seconds_in_steps"] <= found["wall_seconds"]
+    assert 0 < found["cpu_seconds"] < 600
     assert 50 < found["peak_memory_mib"] < 20_000
 
 
