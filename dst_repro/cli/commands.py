@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dst_repro.plan.grid import Suite
     from dst_repro.records.frames import Frames
 
+QUICKSTART = "config/config.yaml"
+
 # Commands import what they need when they run: `list` must not wait for torch, nor `train` for matplotlib.
 
 
@@ -233,6 +235,8 @@ def summary(args: argparse.Namespace) -> int:
 def list_(args: argparse.Namespace) -> int:
     from dst_repro.cli import listing
 
+    named = args.suite is not None
+    args.suite = args.suite or QUICKSTART
     suite = _suite(args)  # first, as it may plug something in
     lines = [*listing.contents(suite)]
     if args.cost:
@@ -240,7 +244,7 @@ def list_(args: argparse.Namespace) -> int:
 
         lines += cost.table(suite)
     else:
-        lines = [*listing.plug_ins(), *lines]
+        lines = [*listing.plug_ins(outside=named), *lines]
     for line in lines:
         print(line)
     return 0

@@ -14,11 +14,16 @@ from dst_repro.records import record
 from dst_repro.records.record import Record
 
 
-def plug_ins() -> Iterator[str]:
-    """Every method, model, data set, table and plot, with its parameters and their defaults."""
+def plug_ins(outside: bool = False) -> Iterator[str]:
+    """Every method, model, data set, table and plot, with its parameters and their defaults; or only those from
+    outside of this package.
+    """
     for kind, entries in catalogue().items():
+        listed = {s: e for s, e in entries.items() if not (outside and e["module"].startswith("dst_repro."))}
+        if not listed:
+            continue
         yield f"{kind}s"
-        for slug, entry in entries.items():
+        for slug, entry in listed.items():
             params = entry["schema"].get("properties", {})
             shown = ", ".join(f"{n}={json.dumps(p['default'])}" if "default" in p else n for n, p in params.items())
             yield f"  {slug:<23} {entry['title']}" + (f"\n  {'':<24}{shown}" if shown else "")

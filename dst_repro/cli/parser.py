@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         sub = sub_commands.add_parser(name, help=text, description=text)
         sub.set_defaults(run_command=run)
         if suite:
-            sub.add_argument("--suite", default="config/config.yaml", help="config file of the suite [%(default)s]")
+            sub.add_argument("--suite", default=commands.QUICKSTART, help="config file of the suite [%(default)s]")
             sub.add_argument("--source", default="--suite", help=argparse.SUPPRESS)
         return sub
 
@@ -92,7 +92,11 @@ def _parser() -> argparse.ArgumentParser:
     command("scorecard", commands.scorecard, "numbers and claims that came out again, counted for each paper")
     command("report", commands.report, "the suite as one HTML page")
     command("summary", commands.summary, "the results of the suite as a short text")
-    sub = command("list", commands.list_, "every method, model, data set, table and plot, and what the suite selects")
+    sub = command(
+        "list", commands.list_, "methods, models, data sets, tables, plots, ...; or what a suite selects", False
+    )
+    sub.add_argument("--suite", help=f"config file of a suite [all that there is, and {commands.QUICKSTART}]")
+    sub.set_defaults(source="--suite")
     sub.add_argument("--cost", action="store_true", help="what the suite selects, and the hours that it will take")
     sub = command("queue", commands.queue, "train the missing runs of a suite until the time is up", suite=False)
     sub.set_defaults(source="SUITE")

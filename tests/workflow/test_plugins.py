@@ -49,8 +49,10 @@ def test_a_method_from_a_file_is_trained_and_drawn_and_nothing_else_is(plugged: 
 
 
 def test_commands_know_the_plug_ins_of_their_suite(plugged: Project) -> None:
-    listed = plugged.call("-m", "dst_repro", "list").stdout
-    assert "RigL with warm restarts" in listed
+    for more in ([], ["--suite", "config/config.yaml"]):  # all that there is; what the suite selects and plugs in
+        listed = plugged.call("-m", "dst_repro", "list", *more).stdout
+        assert "RigL with warm restarts" in listed
+        assert ("SynFlow" in listed) == (not more)
     said = plugged.call("-m", "dst_repro", "status")
     assert "2 missing" in said.stdout
     run = next(line.split()[0] for line in plugged.call("-m", "dst_repro", "status", "--all").stdout.splitlines()
@@ -66,7 +68,7 @@ def test_commands_know_the_plug_ins_of_their_suite(plugged: Project) -> None:
 @pytest.mark.parametrize(
     ("plugins", "text", "said"),
     [
-        (["my_methods.py"], None, "config/config.yaml: plugins: there is no file my_methods.py; did you mean 'my_method.py'?"),
+        (["my_methods.py"], None, "config.yaml: plugins: there is no file my_methods.py; did you mean 'my_method.py'?"),
         (["no.such.module"], None, "plugins: there is no module no.such.module"),
         (["my_method.py"], "import", "plugins: my_method.py: SyntaxError: invalid syntax"),
         (["my_method.py"], "\nno_such_name\n", "NameError: name 'no_such_name' is not defined (line 2)"),
