@@ -13,6 +13,7 @@ from dst_repro.claims.answering import COLUMNS
 from dst_repro.claims.base import VERDICTS
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
+from dst_repro.tables.names import prose
 from dst_repro.tables.render import Table, frame_csv, html_fragment, markdown
 
 TITLE = "What the papers say, and what the runs say to it"
@@ -42,7 +43,7 @@ def table(frame: pd.DataFrame) -> Table:
 
 def _texts(row: dict[str, Any]) -> list[str]:
     marks = [row["verdict"], "reduced" if row["reduced"] else "", f"{row['stale']} runs stale" if row["stale"] else ""]
-    return [row["states"], ", ".join(filter(None, marks)), NEGATIVE.sub("\N{MINUS SIGN}", row["evidence"])]
+    return [row["states"], ", ".join(filter(None, marks)), NEGATIVE.sub("\N{MINUS SIGN}", prose(row["evidence"]))]
 
 
 def html(frame: pd.DataFrame) -> str:

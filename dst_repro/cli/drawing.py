@@ -67,13 +67,14 @@ def _params(model: Any, item: Item) -> Any:
 def _table(frames: Frames, item: Item, builder: Any, params: Any, name: str) -> dict[str, str]:
     from dst_repro.tables import render
     from dst_repro.tables.caption import caption
+    from dst_repro.tables.latex import latex
 
     table = builder(frames.of(item.experiments), params)
     text = caption(frames, item)
     return {
         ".csv": render.csv(table),
         ".md": render.markdown(table, item.title, text),
-        ".tex": render.latex(table, item.title, text, name),
+        ".tex": latex(table, item.title, text, name),
         ".html": render.html_page(table, item.title, text),
     }
 

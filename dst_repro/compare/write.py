@@ -13,6 +13,7 @@ from dst_repro.compare.frame import COLUMNS, counts, in_reach
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
 from dst_repro.published.loader import decimals
+from dst_repro.tables import names
 from dst_repro.templates.loader import environment
 
 NUMERIC = [name for name, kind in COLUMNS.items() if kind != "str"]
@@ -22,6 +23,7 @@ def _plus_minus(mean: float, spread: float, text: str) -> str:
     return text.format(mean) + ("" if math.isnan(spread) else f" ± {text.format(spread)}")
 
 
+NAMED = ("dataset", "model", "method")
 READINGS = {"best_on_test": "best on test", "sparsest": "sparsest", "at_density": "at the published density"}
 
 
@@ -32,6 +34,9 @@ def cells_of_text(frame: pd.DataFrame) -> list[dict[str, Any]]:
         rows.append(
             {str(key): value for key, value in row.items()}
             | {
+                **dict(zip(NAMED, names.row(row, NAMED), strict=True)),
+                "metric": names.METRICS.get(row["metric"], row["metric"]),
+                "reason": names.prose(row["reason"]),
                 "density": decimals(row["density_percent"]),
                 "published": _plus_minus(row["published"], row["published_spread"], "{:.6g}"),
                 "ours": _reading(row, "ours"),

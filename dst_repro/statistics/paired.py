@@ -26,14 +26,19 @@ class Paired(NamedTuple):
     """Of the paired t test, two-sided; nan where all differences are the same, which has no spread to test by."""
 
 
+def differences(treated: Mapping[int, float], control: Mapping[int, float]) -> dict[int, float]:
+    """Treated minus control, of the seeds that both have, in their order."""
+    both = sorted(seed for seed in treated.keys() & control.keys() if not math.isnan(treated[seed] - control[seed]))
+    return {seed: treated[seed] - control[seed] for seed in both}
+
+
 def paired(treated: Mapping[int, float], control: Mapping[int, float]) -> Paired:
     """Seed -> value of each; treated minus control."""
-    both = sorted(seed for seed in treated.keys() & control.keys() if not math.isnan(treated[seed] - control[seed]))
-    differences = [treated[seed] - control[seed] for seed in both]
-    found = summarise(differences)
+    by_seed = list(differences(treated, control).values())
+    found = summarise(by_seed)
     low, high = found.interval()
-    p = float(stats.ttest_1samp(differences, 0).pvalue) if found.n > 1 and found.std > 0 else math.nan
-    return Paired(found.n, found.mean, found.std, low, high, sum(d > 0 for d in differences), p)
+    p = float(stats.ttest_1samp(by_seed, 0).pvalue) if found.n > 1 and found.std > 0 else math.nan
+    return Paired(found.n, found.mean, found.std, low, high, sum(d > 0 for d in by_seed), p)
 
 
 def holm(p: Sequence[float]) -> list[float]:

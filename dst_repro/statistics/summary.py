@@ -8,6 +8,8 @@ from typing import Literal, NamedTuple
 
 from scipy import stats
 
+from dst_repro.statistics import bootstrap
+
 Match = Literal["reproduced", "higher", "lower", "inconclusive"]
 
 
@@ -40,6 +42,20 @@ def summarise(values: Iterable[float]) -> Summary:
     mean = math.fsum(kept) / n
     std = math.sqrt(math.fsum((v - mean) ** 2 for v in kept) / (n - 1)) if n > 1 else math.nan
     return Summary(n, mean, std)
+
+
+COLUMNS = ("mean", "std", "low", "high", "bootstrap_low", "bootstrap_high", "n")
+"""Of CSVs, as `columns` gives them."""
+
+
+def columns(values: Iterable[float]) -> dict[str, float]:
+    """What the CSVs of tables say of the values over seeds, by column; nan where there are too few."""
+    kept = [float(v) for v in values if v is not None and not math.isnan(v)]
+    found = summarise(kept)
+    low, high = found.interval()
+    of_resamples = bootstrap.interval(kept)
+    return {"mean": found.mean, "std": found.std, "low": low, "high": high,
+            "bootstrap_low": of_resamples[0], "bootstrap_high": of_resamples[1], "n": found.n}  # fmt: skip
 
 
 def match(sample: Summary, target: float, margin: float) -> Match:

@@ -15,7 +15,8 @@ from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import tables
 from dst_repro.statistics.matching import Matched, Point, match
-from dst_repro.statistics.summary import Summary, summarise
+from dst_repro.statistics.summary import COLUMNS, Summary, columns, summarise
+from dst_repro.tables import names
 from dst_repro.tables.cells import Beside, Cell, cells
 from dst_repro.tables.pivot import HEADINGS, Selection
 from dst_repro.tables.render import Table
@@ -30,8 +31,8 @@ class AtDensityParams(Beside):
 
 
 WHAT = ("dense", "sparse", "difference")
-LONG = ["item", "dataset", "model", "method", "density_percent", "source", "what", "mean", "std", "n", "planned",
-        "text", "between", "runs"]  # fmt: skip
+LONG = ["item", "dataset", "model", "method", "density_percent", "source", "what", *COLUMNS,
+        "planned", "text", "between", "runs"]  # fmt: skip
 
 
 @tables.register("at-density", AtDensityParams)
@@ -52,19 +53,19 @@ def at_density(frames: Frames, params: AtDensityParams) -> Table:
         same = [c for c in known if (c.dataset, c.model) == (number["dataset"], number["model"])]
         if not same:
             continue
-        label = [number["item"] if len(params.published) > 1 else "", number["model"], number["method"]]
+        label = [number["item"] if len(params.published) > 1 else "", *names.row(number, ("model", "method"))]
         label.append(f"{published.decimals(number['density_percent'])} %")
         printed = _printed(number)
         rows = [*printed]
         for selection in params.selections:
             ours = _ours(number, selection, same, counts)
             labels.append((*label, HEADINGS[selection] if len(params.selections) > 1 else ""))
-            texts.append([*(row["text"] for row in printed + ours), ours[1]["between"]])
+            texts.append([*(row["text"] for row in printed + ours), ours[1]["told"]])
             behind.append([*(row.get("cells", "") for row in printed + ours), ""])
             rows += ours
         long += [{key: number[key] for key in LONG[:5]} | row for row in rows]
-    names = ["item", "model", "method", "remaining", "judged by"]
-    return Table(pd.DataFrame(long, columns=LONG), names, heads, labels, texts, behind).compact()
+    titles = ["item", "model", "method", "density", "judged by"]
+    return Table(pd.DataFrame(long, columns=LONG), titles, heads, labels, texts, behind).compact()
 
 
 def _printed(number: dict[str, Any]) -> list[dict[str, Any]]:
@@ -92,12 +93,12 @@ def _ours(number: dict[str, Any], selection: str, same: list[Cell], printed: Pri
     dense = [cell for cell in same if cell.method == "dense"]
     level = {seed: value for seed, _, _, value in _values(dense[0], selection, {})} if len(dense) == 1 else {}
     gap = {seed: value - level[seed] for seed, value in found.values.items() if seed in level}
-    settings = [sweep[cell].setting for cell in found.between]
-    between = " to ".join(dict.fromkeys([settings[0], settings[-1]])) if settings else _span(found)
+    used = [sweep[cell] for cell in found.between]
+    between, told = _between(found, [cell.setting for cell in used]), _between(found, [cell.told for cell in used])
     if found.values and recorded((run for cell in sweep.values() for run in cell.runs["id"]), printed):
         by_mask = summarise(match(by_masks, number["density_percent"]).values.values())
-        between = "; ".join(filter(None, [between, f"by masks {by_mask.mean:.2f} %"]))
-    common = {"source": selection, "between": between, "runs": _ids([sweep[c] for c in found.between], found.values),
+        between, told = ("; ".join(filter(None, [t, f"by masks {by_mask.mean:.2f} %"])) for t in (between, told))
+    common = {"source": selection, "between": between, "told": told, "runs": _ids(used, found.values),
               "cells": " ".join(found.between)}  # fmt: skip
     return [
         {"source": selection, "runs": _ids(dense, level), "between": "", "cells": " ".join(cell.id for cell in dense)}
@@ -122,7 +123,7 @@ def _ids(chosen: list[Cell], seeds: Collection[int]) -> str:
 def _row(what: str, values: Mapping[int, float], planned: int, found: Matched | None = None) -> dict[str, Any]:
     summary = summarise(values.values())
     text = _text(summary, planned, found)
-    return {"what": what, "mean": summary.mean, "std": summary.std, "n": summary.n, "planned": planned, "text": text}
+    return {"what": what, **columns(values.values()), "planned": planned, "text": text}
 
 
 def _text(summary: Summary, planned: int, found: Matched | None) -> str:
@@ -140,6 +141,10 @@ def _number(mean: float, spread: float) -> str:
     """`97.69 ± 0.14`, without ± where there is no spread."""
     text = f"{mean:.2f}" if math.isnan(spread) else f"{mean:.2f} ± {spread:.2f}"
     return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _between(found: Matched, settings: list[str]) -> str:
+    return " to ".join(dict.fromkeys([settings[0], settings[-1]])) if settings else _span(found)
 
 
 def _span(found: Matched) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dst_repro.plan.grid import Item
 from dst_repro.records.frames import Frames
+from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, cells, gaps, select
 
 SHOWN = 6
@@ -20,7 +21,7 @@ def statements(frames: Frames, item: Item) -> list[str]:
         out.append(f"Reduced{share}: {str(text).rstrip('.')}.")
     noted = runs[runs["note"].fillna("") != ""]
     for (dataset, note), _ in noted.groupby(["dataset", "note"]):
-        out.append(f"Data, {dataset}: {str(note).rstrip('.')}.")
+        out.append(f"Data, {names.shown('dataset', str(dataset))}: {str(note).rstrip('.')}.")
     out += _unfinished(cells(every, where))
     if stale := int(runs["stale"].sum()):
         out.append(f"{stale} of {len(runs)} runs were trained with an earlier version of the source.")
@@ -42,7 +43,7 @@ def _seeds(known: list[Cell]) -> str:
     """`Seeds: 3.`, or by model where their number differs: `1 or 3` where the cells of a model differ, too."""
     numbers: dict[str, set[int]] = {}
     for cell in known:
-        numbers.setdefault(cell.model, set()).add(cell.planned)
+        numbers.setdefault(cell.shown("model"), set()).add(cell.planned)
     counts: dict[str, list[str]] = {}
     for model, found in numbers.items():
         counts.setdefault(" or ".join(map(str, sorted(found))), []).append(model)
@@ -55,7 +56,7 @@ def _count(known: list[Cell], status: str) -> int:
 
 
 def _name(cell: Cell) -> str:
-    return " ".join(word for word in (cell.model, cell.method, cell.setting) if word)
+    return " ".join(word for word in map(cell.shown, ("model", "method", "setting")) if word)
 
 
 def caption(frames: Frames, item: Item) -> str:

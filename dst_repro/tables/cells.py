@@ -127,8 +127,10 @@ def _setting(first: pd.Series[Any], fields: Iterable[str], told: bool = False) -
 
 def _word(field: str, told: bool) -> str:
     parent, _, own = field.rpartition(".")
-    of = {"weights_from": "from ", "mask_from": "mask's "}.get(parent.partition(".")[0], "")
-    return of + (own.replace("_", " ") if told else own)
+    of = {"weights_from": "from", "mask_from": "mask's"}.get(parent.partition(".")[0], "")
+    if told:
+        own = "" if of and own == "method" else names.field(own)
+    return f"{of} {own}".strip()
 
 
 def _value(first: pd.Series[Any], field: str, told: bool) -> str:

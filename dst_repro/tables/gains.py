@@ -13,13 +13,14 @@ from pydantic import Field
 
 from dst_repro.records.frames import TOGETHER, Frames
 from dst_repro.registry import tables
-from dst_repro.statistics.paired import holm, paired
-from dst_repro.statistics.summary import summarise
+from dst_repro.statistics.paired import differences, holm, paired
+from dst_repro.statistics.summary import COLUMNS, columns, summarise
+from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, Selected, cells, gaps, plain
 from dst_repro.tables.render import Table
 
-LONG = ["dataset", "model", "method", "setting", "density", "tricks", "without", "gain", "std", "low", "high", "up",
-        "n", "planned", "p", "p_holm", "text", "runs", "left_out"]  # fmt: skip
+LONG = ["dataset", "model", "method", "setting", "density", "tricks", "without", "gain", *COLUMNS[1:],
+        "up", "planned", "p", "p_holm", "text", "runs", "left_out"]  # fmt: skip
 HEADS = ("without (%)", "gain (points)", "95 % interval", "seeds up", "p (Holm)")
 
 Tricks = dict[str, dict[str, Any]]
@@ -40,15 +41,15 @@ def gains(frames: Frames, params: GainsParams) -> pd.DataFrame:
     Single tricks come first, then sets. `p_holm` is corrected for all rows of the frame together.
     """
     known = cells(frames.runs, params.where)
-    names = _names({cell.id: _tricks(cell) for cell in known}, params.whole)
+    called = _names({cell.id: _tricks(cell) for cell in known}, params.whole)
     alike: dict[str, list[Cell]] = defaultdict(list)
     for cell in known:
         alike[_rest(cell)].append(cell)
     rows = []
     for group in alike.values():
         control = next((cell for cell in group if not _tricks(cell)), None)
-        treated = sorted((c for c in group if _tricks(c)), key=lambda c: (len(_tricks(c)), names[c.id]))
-        rows += [_row(cell, control, names[cell.id], params) for cell in treated if control is not None]
+        treated = sorted((c for c in group if _tricks(c)), key=lambda c: (len(_tricks(c)), called[c.id]))
+        rows += [_row(cell, control, called[cell.id], params) for cell in treated if control is not None]
     frame = pd.DataFrame(rows, columns=LONG)
     return frame.assign(p_holm=holm(list(frame["p"])))
 
@@ -110,8 +111,8 @@ def _row(cell: Cell, control: Cell, name: str, params: GainsParams) -> dict[str,
     return {
         **{key: control.field(key) for key in LONG[:4]},
         "density": 100 * float(cell.runs["density"].iloc[0]), "tricks": name,
-        "without": summarise(values[1][seed] for seed in both).mean, "gain": found.mean, "std": found.std,
-        "low": found.low, "high": found.high, "up": found.up, "n": found.n, "planned": cell.planned, "p": found.p,
+        "without": summarise(values[1][seed] for seed in both).mean, "gain": found.mean,
+        **columns(differences(*values).values()), "up": found.up, "planned": cell.planned, "p": found.p,
         "text": _text(cell, control, found.mean, found.n, [set(one) for one in values]),
         "runs": " ".join(ids[ids.index.isin(both)]), "left_out": " ".join(ids[~ids.index.isin(both)]),
     }  # fmt: skip
@@ -145,15 +146,16 @@ def table(frames: Frames, params: GainsParams) -> Table:
     """
     long = gains(frames, params)
     rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in long.to_dict("records")]
-    labels: list[tuple[str, ...]] = [(r["dataset"], r["model"], r["method"], r["setting"], r["tricks"]) for r in rows]
+    told = {cell.setting: cell.told for cell in cells(frames.runs, params.where)}
+    labels = [(*names.row(r, LONG[:3]), told[r["setting"]], names.prose(r["tricks"])) for r in rows]
     for place in (1, 0):  # said once for all in the title, unless they differ
         if len({label[place] for label in labels}) == 1:
             labels = [(*label[:place], "", *label[place + 1 :]) for label in labels]
     texts = [[_minus(word) for word in _texts(row)] for row in rows]
     cell_of = dict(zip(frames.runs["id"], frames.runs["cell"], strict=True))
     behind = [[cell_of.get(row["runs"].partition(" ")[0], "")] * len(HEADS) for row in rows]  # those with tricks
-    names = ["data set", "model", "mask", "setting", "tricks"]
-    return Table(long, names, [(head,) for head in HEADS], labels, texts, behind).compact()
+    titles = ["data set", "model", "mask", "setting", "tricks"]
+    return Table(long, titles, [(head,) for head in HEADS], labels, texts, behind).compact()
 
 
 def _texts(row: dict[str, Any]) -> list[str]:

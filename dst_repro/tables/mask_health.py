@@ -11,7 +11,8 @@ from pydantic import Field
 from dst_repro.errors import UserError
 from dst_repro.records.frames import Frames
 from dst_repro.registry import tables
-from dst_repro.statistics.summary import summarise
+from dst_repro.statistics.summary import COLUMNS, columns, summarise
+from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, Selected, cells
 from dst_repro.tables.pivot import text
 from dst_repro.tables.render import Table
@@ -26,8 +27,7 @@ class MaskHealthParams(Selected):
     """Fields that label cells; together they must tell all cells apart."""
 
 
-LONG = ["dataset", "model", "method", "setting", "cell", "metric", "layer", "mean", "std", "n", "planned", "text",
-        "runs"]  # fmt: skip
+LONG = ["dataset", "model", "method", "setting", "cell", "metric", "layer", *COLUMNS, "planned", "text", "runs"]
 HEADS = ["density (%)", "effective density (%)", "smallest layer", "its density (%)", "collapsed layers",
          "test accuracy (%)"]  # fmt: skip
 
@@ -41,7 +41,7 @@ def mask_health(frames: Frames, params: MaskHealthParams) -> Table:
     """
     labels, texts, behind, long = [], [], [], []
     for cell in cells(frames.runs, params.where):
-        label = tuple(cell.field(name) for name in params.rows)
+        label = tuple(cell.shown(name) for name in params.rows)
         if label in labels:
             raise UserError(f"two cells share the row {label}: add the field that differs to rows")
         rows = _rows(cell)
@@ -53,7 +53,8 @@ def mask_health(frames: Frames, params: MaskHealthParams) -> Table:
         behind.append([cell.id] * len(HEADS))
         long += rows
     heads: list[tuple[str, ...]] = [(head,) for head in HEADS]
-    return Table(pd.DataFrame(long, columns=LONG), list(params.rows), heads, labels, texts, behind).compact()
+    titles = [names.field(name) for name in params.rows]
+    return Table(pd.DataFrame(long, columns=LONG), titles, heads, labels, texts, behind).compact()
 
 
 def layer_counts(cell: Cell) -> pd.DataFrame:
@@ -98,7 +99,7 @@ def _row(cell: Cell, metric: str, values: pd.Series[float], layer: str = "") -> 
     shown = text(cell, summary, set(values.index), 2).replace("without a value", NOT_RECORDED)
     return {
         **{key: cell.field(key) for key in LONG[:4]}, "cell": cell.id, "metric": metric, "layer": layer,
-        "mean": summary.mean, "std": summary.std, "n": summary.n, "planned": cell.planned,
+        **columns(values), "planned": cell.planned,
         "text": NOT_RECORDED if summary.n == 0 and len(cell.finished) else shown,
         "runs": " ".join(ids[ids.index.isin(values.index)]),
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from dst_repro.plan.catalogue import catalogue, label
 
@@ -45,13 +46,18 @@ def _label(kind: str, slug: str) -> str:
     return PUBLISHED.get(slug, label(kind, slug))
 
 
+def treatment(name: str) -> str:
+    """A criterion to prune by, or a method, by its label; anything else, as a density, as it is."""
+    return next((label(kind, name) for kind in ("prune rule", "method") if name in catalogue()[kind]), name)
+
+
 def field(name: str) -> str:
     """A field as the heading of a column or a word of a setting: `learning rate`, `growth criterion`."""
     own = name.rpartition(".")[2]
     return FIELDS.get(own, own.replace("_", " "))
 
 
-def row(values: Mapping[str, object], names: Iterable[str]) -> tuple[str, ...]:
+def row(values: Mapping[Any, Any], names: Iterable[str]) -> tuple[str, ...]:
     """Some columns of a frame's row, as `shown`."""
     return tuple(shown(name, str(values[name])) for name in names)
 

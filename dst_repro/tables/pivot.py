@@ -12,17 +12,18 @@ from dst_repro.errors import UserError
 from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import tables
-from dst_repro.statistics.summary import Summary, summarise
+from dst_repro.statistics.summary import COLUMNS, Summary, columns, summarise
+from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, Selected, cells, gaps
 from dst_repro.tables.render import Table
 
 Selection = Literal["last", "best_on_validation", "best_on_test", "sparsest"]
-Metric = Literal["accuracy", "remaining", "difference", "epoch", "train_loss", "test_loss"]
+Metric = Literal["accuracy", "density", "difference", "epoch", "train_loss", "test_loss"]
 
 # metric -> (name in the records, heading, factor, decimals)
 METRICS: dict[str, tuple[str, str, float, int]] = {
     "accuracy": ("test_accuracy", "test accuracy (%)", 100, 2),
-    "remaining": ("density", "remaining (%)", 100, 2),
+    "density": ("density", "density (%)", 100, 2),
     "difference": ("test_accuracy", "difference to dense (points)", 100, 2),
     "epoch": ("epoch", "epoch", 1, 1),
     "train_loss": ("train_loss", "training loss", 1, 4),
@@ -37,7 +38,7 @@ class PivotParams(Selected):
 
     rows: Annotated[tuple[str, ...], Field(strict=False)] = ("model", "method", "setting")
     columns: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    metrics: Annotated[tuple[Metric, ...], Field(strict=False)] = ("accuracy", "remaining")
+    metrics: Annotated[tuple[Metric, ...], Field(strict=False)] = ("accuracy", "density")
     selections: Annotated[tuple[Selection, ...], Field(strict=False)] | None = None
     """Epochs by which a run is judged; by default the last and, where images were held out, the best on them,
     else the best on the test set."""
@@ -51,29 +52,30 @@ def pivot(frames: Frames, params: PivotParams) -> Table:
     """
     known = cells(with_sparsest(frames) if "sparsest" in (params.selections or ()) else frames.runs, params.where)
     dense = _dense(known)
-    columns: dict[tuple[str, ...], None] = {}
+    heads: dict[tuple[str, ...], None] = {}
     fields: dict[tuple[str, ...], dict[tuple[str, ...], dict[str, Any]]] = {}
     long: list[dict[str, Any]] = []
     for cell in known:
-        label = tuple(cell.field(name) for name in params.rows)
+        label = tuple(cell.shown(name) for name in params.rows)
         for selection in params.selections or _selections(known):
             for metric in params.metrics:
-                head = (*(cell.field(name) for name in params.columns), HEADINGS[selection], METRICS[metric][1])
+                head = (*(cell.shown(name) for name in params.columns), HEADINGS[selection], METRICS[metric][1])
                 row = _row(cell, selection, metric, dense)
                 if head in fields.setdefault(label, {}):
                     raise UserError(f"two cells share the row {label}: add the field that differs to rows or columns")
-                columns[head], fields[label][head] = None, row
+                heads[head], fields[label][head] = None, row
                 long.append(row)
     texts, behind = (
-        [[found[head][key] if head in found else "" for head in columns] for found in fields.values()]
+        [[found[head][key] if head in found else "" for head in heads] for found in fields.values()]
         for key in ("text", "cell")
     )
     frame = pd.DataFrame(long, columns=LONG)
-    return Table(frame, list(params.rows), list(columns), list(fields), texts, behind).compact()
+    rows = [names.field(name) for name in params.rows]
+    return Table(frame, rows, list(heads), list(fields), texts, behind).compact()
 
 
-LONG = ["dataset", "model", "method", "setting", "cell", "selection", "metric", "mean", "std", "n", "planned",
-        "diverged", "failed", "missing", "text", "runs", "left_out"]  # fmt: skip
+LONG = ["dataset", "model", "method", "setting", "cell", "selection", "metric", *COLUMNS, "planned", "diverged",
+        "failed", "missing", "text", "runs", "left_out"]  # fmt: skip
 
 
 def _selections(known: list[Cell]) -> list[Selection]:
@@ -107,7 +109,7 @@ def _row(cell: Cell, selection: str, metric: str, dense: Mapping[tuple[str, str]
     return {
         **{key: cell.field(key) for key in LONG[:4]},
         "cell": cell.id, "selection": selection, "metric": metric,
-        "mean": summary.mean, "std": summary.std, "n": summary.n, "planned": cell.planned,
+        **columns(values), "planned": cell.planned,
         **{word: int((status == word).sum()) for word in ("diverged", "failed", "missing")},
         "text": text(cell, summary, set(values.index), decimals) if applies else "",
         "runs": " ".join(ids[ids.index.isin(values.index)]),

@@ -13,7 +13,7 @@ from dst_repro.records.frames import Frames
 from dst_repro.registry import tables
 from dst_repro.statistics.ranking import rank
 from dst_repro.statistics.summary import summarise
-from dst_repro.tables import fields
+from dst_repro.tables import fields, names
 from dst_repro.tables.cells import Cell, Selected, cells, percent
 from dst_repro.tables.render import Table
 
@@ -62,11 +62,11 @@ def ranked(frames: Frames, params: RankingParams) -> pd.DataFrame:
 
 def _votes(known: list[Cell], params: RankingParams) -> list[tuple[str, Block, str, float]]:
     """(group, block, treatment, accuracy), nan where no seed has finished."""
-    names = (*params.by, *params.blocks)
-    main = [(cell, fields.texts(cell, names)) for cell in known if cell.field(params.treatment)]
+    place_of = (*params.by, *params.blocks)
+    main = [(cell, fields.texts(cell, place_of)) for cell in known if cell.field(params.treatment)]
     also = [cell for cell in known if cell.method in params.also and not cell.field(params.treatment)]
     settings = {place: _group(cell, params) for cell, place in main}
-    placed = main + [(cell, place) for cell in also for place in settings if _fits(fields.texts(cell, names), place)]
+    placed = main + [(cell, place) for cell in also for place in settings if _fits(fields.texts(cell, place_of), place)]
     return [
         (settings[place], (*place[len(params.by) :], seed), fields.treatment(cell, params.treatment), value)
         for cell, place in placed
@@ -108,10 +108,16 @@ def ranking(frames: Frames, params: RankingParams) -> Table:
     """
     long = ranked(frames, params)
     rows = long.to_dict("records")
-    labels: list[tuple[str, ...]] = [(row["group"], row["treatment"]) for row in rows]
+    labels: list[tuple[str, ...]] = [(_told(row["group"]), names.treatment(row["treatment"])) for row in rows]
     first = ~long["group"].duplicated()
     texts = [_texts(row, best) for row, best in zip(rows, first, strict=True)]
     return Table(long, ["settings", "treatment"], [(head,) for head in HEADS], labels, texts).compact()
+
+
+def _told(group: str) -> str:
+    """`random growth` by the label of the growth criterion."""
+    return ", ".join(f"{names.shown('grow', w.removesuffix(' growth'))} growth" if w.endswith(" growth") else w
+                     for w in group.split(", "))  # fmt: skip
 
 
 def _texts(row: dict[Any, Any], best: bool) -> list[str]:

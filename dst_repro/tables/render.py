@@ -1,4 +1,4 @@
-"""A table as CSV (long), Markdown, LaTeX (booktabs) and HTML."""
+"""A table as CSV (long), Markdown and HTML; as LaTeX see `latex`."""
 
 from __future__ import annotations
 
@@ -61,57 +61,6 @@ def markdown(table: Table, title: str, caption: str) -> str:
 
 def _markdown(word: str) -> str:
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", word)
-
-
-LATEX = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "±": r"$\pm$",
-    "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{MINUS SIGN}": "$-$", "\N{EM DASH}": "---", "\N{EN DASH}": "--",
-}  # fmt: skip
-
-
-def _latex(word: str) -> str:
-    return "".join(LATEX.get(letter, letter) for letter in word)
-
-
-def latex(table: Table, title: str, caption: str, name: str) -> str:
-    """A floating table; it needs the packages booktabs and graphicx. Wide tables shrink to the line."""
-    if not table.labels:
-        inner = EMPTY
-    else:
-        blank = " & ".join([""] * len(table.rows))
-        rows = [" & ".join(_latex(word) for word in table.rows)]
-        head: list[str] = []
-        for number, level in enumerate(table.levels, start=1):
-            lowest = number == len(table.levels)
-            words = [_latex(w) if n == 1 else rf"\multicolumn{{{n}}}{{c}}{{{_latex(w)}}}" for w, n in level]
-            head.append(f"{rows[0] if lowest else blank} & {' & '.join(words)} \\\\")
-            if not lowest:
-                head.append(_rules(level, len(table.rows)))
-        body: list[str] = []
-        for i, (label, texts) in enumerate(zip(table.labels, table.texts, strict=True)):
-            same = i > 0 and table.labels[i - 1][0] == label[0]
-            if i > 0 and not same:
-                body.append(r"\addlinespace")
-            words = ["" if same and len(label) > 1 else label[0], *label[1:], *texts]
-            body.append(" & ".join(_latex(word) for word in words) + r" \\")
-        columns = "l" * len(table.rows) + "r" * len(table.heads)
-        lines = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", *head, r"\midrule", *body, r"\bottomrule"]
-        inner = "\n".join([*lines, r"\end{tabular}"])
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{\textbf{{{_latex(title)}.}} {_latex(caption)}}}",
-        rf"\label{{tab:{name}}}", r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%", inner + "}",
-        r"\end{table}", "",
-    ])  # fmt: skip
-
-
-def _rules(level: list[tuple[str, int]], before: int) -> str:
-    """One short rule under each merged heading."""
-    out, column = [], before + 1
-    for _, span in level:
-        out.append(rf"\cmidrule(lr){{{column}-{column + span - 1}}}")
-        column += span
-    return "".join(out)
 
 
 STYLE = (

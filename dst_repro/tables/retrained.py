@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from dst_repro.errors import UserError
 from dst_repro.records.frames import Frames
 from dst_repro.registry import tables
-from dst_repro.statistics.summary import summarise
+from dst_repro.statistics.summary import COLUMNS, columns, summarise
 from dst_repro.tables.cells import Selected, cells
 from dst_repro.tables.pivot import text
 from dst_repro.tables.render import Table
 from dst_repro.tables.retraining import Retrained
 from dst_repro.tables.retraining import retrained as find
 
-LONG = ["dataset", "model", "source", "setting", "variant", "metric", "mean", "std", "low", "high", "n", "planned",
-        "text", "runs"]  # fmt: skip
-HEADS = {"remaining": "remaining (%)", "source": "its own accuracy (%)", "retrained": "retrained (%)",
-         "difference": "difference (points)", "interval": "95 % interval"}  # fmt: skip
+LONG = ["dataset", "model", "source", "setting", "variant", "metric", *COLUMNS, "planned", "text", "runs"]
+HEADS = ("density (%)", "its own accuracy (%)", "retrained (%)", "difference (points)", "95 % interval")
 
 
 @tables.register("retrained", Selected)
@@ -31,39 +31,36 @@ def retrained(frames: Frames, params: Selected) -> Table:
     labels: list[tuple[str, ...]] = []
     texts: list[list[str]] = []
     behind: list[list[str]] = []
-    long: list[dict[str, object]] = []
+    long: list[dict[str, Any]] = []
     for one in found:
         rows = _rows(one)
-        label = (one.source.model, one.source.method, one.source.setting, one.variant)
+        label = (*(one.source.shown(name) for name in ("model", "method", "setting")), one.told)
         if label in labels:
             raise UserError(f"two cells train the mask of {' '.join(label[1:])}: choose one by `where`")
         labels.append(label)
-        texts.append([str(row["text"]) for row in rows])
+        texts.append([*(str(row["text"]) for row in rows), _interval(rows[-1])])
         both = f"{one.cell.id} {one.source.id}"
         behind.append([one.cell.id, one.source.id, one.cell.id, both, both])  # in the order of HEADS
         long += rows
-    heads: list[tuple[str, ...]] = [(head,) for head in HEADS.values()]
+    heads: list[tuple[str, ...]] = [(head,) for head in HEADS]
     names = ["model", "mask of", "setting", "weights"]
     return Table(pd.DataFrame(long, columns=LONG), names, heads, labels, texts, behind).compact()
 
 
-def _rows(one: Retrained) -> list[dict[str, object]]:
+def _rows(one: Retrained) -> list[dict[str, Any]]:
     accuracy, density = one.pairs("last.test_accuracy"), one.pairs("last.density")
-    of_difference = summarise(accuracy["retrained"] - accuracy["source"])
-    values = {"remaining": density["retrained"], "source": accuracy["source"], "retrained": accuracy["retrained"],
+    values = {"density": density["retrained"], "source": accuracy["source"], "retrained": accuracy["retrained"],
               "difference": accuracy["retrained"] - accuracy["source"]}  # fmt: skip
     ids = one.cell.runs.set_index("seed")["id"]
     common = {"dataset": one.cell.dataset, "model": one.cell.model, "source": one.source.method,
               "setting": one.source.setting, "variant": one.variant, "planned": one.cell.planned,
               "runs": " ".join(ids[ids.index.isin(accuracy.index)])}  # fmt: skip
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for metric, series in values.items():
-        summary = summarise(series)
-        shown = text(one.cell, summary, set(series.index), 2)
-        rows.append(
-            common | {"metric": metric, "mean": summary.mean, "std": summary.std, "n": summary.n, "text": shown}
-        )
-    low, high = of_difference.interval()
-    shown = "" if low != low else f"{low:.2f} to {high:.2f}".replace("-", "\N{MINUS SIGN}")
-    rows.append(common | {"metric": "interval", "low": low, "high": high, "n": of_difference.n, "text": shown})
+        shown = text(one.cell, summarise(series), set(series.index), 2)
+        rows.append(common | {"metric": metric, **columns(series), "text": shown})
     return rows
+
+
+def _interval(row: dict[str, Any]) -> str:
+    return "" if row["low"] != row["low"] else f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "\N{MINUS SIGN}")

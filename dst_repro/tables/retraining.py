@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, cells, plain
 
 Where = Mapping[str, Sequence[Any]]
@@ -22,6 +23,13 @@ class Retrained:
     variant: str
     """What is kept of the other run: `same weights`, `redrawn weights`, `shuffled in layers`, `weights of dense, at
     step 500`; `initial weights` where these aren't those that the other run had."""
+
+    @property
+    def told(self) -> str:
+        """The variant for readers."""
+        of = "weights of "
+        words = self.variant.split(", ")
+        return ", ".join(of + names.shown("method", w.removeprefix(of)) if w.startswith(of) else w for w in words)
 
     def pairs(self, column: str) -> pd.DataFrame:
         """Index: seeds of which both runs have finished. Columns `source` and `retrained`, in percent."""

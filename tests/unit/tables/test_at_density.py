@@ -41,7 +41,7 @@ def table(*rows: dict[str, Any], published: tuple[str, ...] = ("dst/Table 1",), 
 def test_each_seed_between_its_own_neighbours() -> None:
     # seeds 0 and 1: 97.5 and 97.7, sd .1414; to dense: -.5 and -.4, sd .0707; seed 2 ends at 3.1 %
     found = table(*SWEEP)
-    assert found.labels == [("lenet-300-100", "dst", "2.48 %")]
+    assert found.labels == [("LeNet-300-100", "DST", "2.48 %")]
     assert found.texts == [[
         "98.16 ± 0.06", "97.69 ± 0.14", f"{MINUS}0.47", "98.10 ± 0.10 (3)", "97.60 ± 0.14 (2 of 3; s2 outside)",
         f"{MINUS}0.45 ± 0.07 (2 of 3; s2 outside)", "alpha 0.001 to alpha 0.0005",
@@ -68,10 +68,10 @@ def test_runs_that_were_asked_for_the_density_answer_as_they_are() -> None:
     rows = [run("sparse-momentum", s, a, 0.02 + 1e-6, density=0.02) for s, a in enumerate((0.975, 0.977))]
     found = table(*rows, *SWEEP[3:], published=("sparse-momentum/results/MNIST_sparse_summary.csv",))
     texts = dict(zip(found.labels, found.texts, strict=True))
-    line = texts["lenet-300-100", "sparse-momentum", "2 %"]
+    line = texts["LeNet-300-100", "sparse momentum", "2 %"]
     assert line == ["98.69 ± 0.01", "98.20 ± 0.02", f"{MINUS}0.49", "no run", "97.60 ± 0.14 (2)", "— (0 of 2)", "2 %"]
-    assert texts["lenet-300-100", "set", "2 %"][4] == "no run"
-    assert texts["lenet-300-100", "sparse-momentum", "1 %"][4:] == ["— (0 of 2)", "— (0 of 2)", "outside 2 to 2 %"]
+    assert texts["LeNet-300-100", "SET", "2 %"][4] == "no run"
+    assert texts["LeNet-300-100", "sparse momentum", "1 %"][4:] == ["— (0 of 2)", "— (0 of 2)", "outside 2 to 2 %"]
 
 
 def test_an_epoch_a_row() -> None:
@@ -112,9 +112,9 @@ def test_the_density_that_the_released_lstm_code_prints(counted: Any, recorded: 
     params = AtDensityParams(published=("dst/Table 1",), selections=("last",), counted=counted)
     made = at_density(frames, params)
     found = dict(zip((label[0] for label in made.labels), made.texts, strict=True))
-    assert found["lstm-a"][4] == text
-    assert found["lstm-a"][6] == between
-    assert found["lenet-300-100"][6] == "alpha 0.001 to alpha 0.0005"  # which has one density only
+    assert found["LSTM-a"][4] == text
+    assert found["LSTM-a"][6] == between
+    assert found["LeNet-300-100"][6] == "alpha 0.001 to alpha 0.0005"  # which has one density only
 
 
 def test_an_item_that_is_nowhere_printed() -> None:

@@ -56,7 +56,7 @@ def test_gains_by_hand() -> None:
 def test_the_table_says_so() -> None:
     shown = table(small(), GainsParams())
     assert shown.rows == ["mask", "setting", "tricks"]
-    assert shown.labels == [("snip", "10 %", SKIPS), ("snip", "10 %", "all"), ("snip", "2 %", "all")]
+    assert shown.labels == [("SNIP", "10 %", "ghost skips"), ("SNIP", "10 %", "all"), ("SNIP", "2 %", "all")]
     assert shown.texts[1] == ["51.00", "+2.00 (3)", "\N{MINUS SIGN}0.48 to +4.48", "3 of 3", "0.074"]
     assert shown.texts[2] == ["40.00", "\N{MINUS SIGN}1.00 (1 of 2; s1 missing)", "", "0 of 1", ""]
 

@@ -58,7 +58,7 @@ def test_a_row_of_the_table() -> None:
     # effective 5 and 8 of 100: mean 6.5, variance 2 * 1.5**2; accuracies 90 and 91, variance 2 * 0.5**2
     seeds = "(2 of 3; s2 diverged)"
     assert texts(shown(*SET)) == {
-        ("lenet", "set", "10 %"): [
+        ("lenet", "SET", "10 %"): [
             f"10.00 ± 0.00 {seeds}", f"6.50 ± 2.12 {seeds}", "fc1", f"10.00 ± 0.00 {seeds}", "fc2 (1 of 2)",
             f"90.50 ± 0.71 {seeds}",
         ]
@@ -96,7 +96,7 @@ def test_many_collapsed_layers_are_counted_and_all_in_the_csv() -> None:
 
 
 def test_cells_that_share_a_row_are_an_error() -> None:
-    with pytest.raises(UserError, match=r"two cells share the row \('set',\)"):
+    with pytest.raises(UserError, match=r"two cells share the row \('SET',\)"):
         texts(shown(*SET, run("set", 0, [4, 1], None, density=0.05)), rows=("method",))
 
 

@@ -19,6 +19,7 @@ from dst_repro.tables import render
 from dst_repro.tables.caption import caption
 from dst_repro.tables.cells import cells, select
 from dst_repro.tables.fields import number
+from dst_repro.tables.latex import latex
 from dst_repro.tables.pivot import PivotParams, pivot
 from tests.small import OTHER, SMALL, frames, run
 
@@ -34,8 +35,8 @@ def test_mean_std_and_missing_seeds() -> None:
     # dense: mean 97, deviations 1, 0, -1, variance 2/2. set at 10 %: 95 and 96, variance 0.5/1.
     found = texts(frames(*SMALL), metrics=["accuracy"], selections=["last"])
     assert found[("lenet", "dense", "")] == ["97.00 ± 1.00 (3)"]
-    assert found[("lenet", "set", "10 %")] == ["95.50 ± 0.71 (2 of 3; s1 diverged)"]
-    assert found[("lenet", "set", "5 %")] == ["90.00 (1 of 3; s1 failed, s2 missing)"]
+    assert found[("lenet", "SET", "10 %")] == ["95.50 ± 0.71 (2 of 3; s1 diverged)"]
+    assert found[("lenet", "SET", "5 %")] == ["90.00 (1 of 3; s1 failed, s2 missing)"]
 
 
 def test_no_finished_seed() -> None:
@@ -52,7 +53,7 @@ def test_one_planned_seed_has_no_spread() -> None:
 def test_difference_is_paired_by_seed() -> None:
     # seeds 0 and 2: 95 - 98 = -3 and 96 - 96 = 0; their mean -1.5, their variance 2 * 1.5**2 / 1
     found = texts(frames(*SMALL), metrics=["difference"], selections=["last"])
-    assert found[("lenet", "set", "10 %")] == ["\N{MINUS SIGN}1.50 ± 2.12 (2 of 3; s1 diverged)"]
+    assert found[("lenet", "SET", "10 %")] == ["\N{MINUS SIGN}1.50 ± 2.12 (2 of 3; s1 diverged)"]
     assert found[("lenet", "dense", "")] == [""]
 
 
@@ -127,8 +128,9 @@ def test_markdown_escapes() -> None:
 
 
 def test_latex_escapes() -> None:
-    text = render.latex(NASTY, "T", "100 % <c>", "paper/item")
-    assert r"a\_b & 50 \% \\" in text
+    text = latex(NASTY, "T", "100 % <c>", "paper/item")
+    assert r"a\_\allowbreak{}b" in text
+    assert r"50 \%" in text
     assert r"x \& y" in text
     assert r"1 $\pm$ 2; --- \textbackslash{} \{z\} \#\$\textasciicircum{}\textasciitilde{} \\" in text
     assert r"100 \% \textless{}c\textgreater{}" in text
@@ -156,7 +158,7 @@ def test_caption_says_what_the_runs_say() -> None:
     text = caption(frames(*rows), ITEM.model_copy(update={"reproduces": "Table 1"}))
     assert text == (
         "50 % <x> Seeds: 3. To stand beside the paper's Table 1. Reduced (3 of 9 runs): 2 epochs. "
-        "Data, digits: a copy. Not finished: lenet set 10 %: s1 diverged; lenet set 5 %: s1 failed, s2 missing."
+        "Data, Digits: a copy. Not finished: lenet SET 10 %: s1 diverged; lenet SET 5 %: s1 failed, s2 missing."
     )
 
 
