@@ -101,6 +101,8 @@ class Item(_File):
     caption: str
     reproduces: str | None = None
     """The published item that it stands beside, as `published/*.csv` spells it."""
+    headline: bool = False
+    """Whether the figure is one of those that the report shows first."""
     params: dict[str, Any] = {}
 
 

@@ -72,13 +72,26 @@ class Part(NamedTuple):
     number: int
 
 
+class Side(NamedTuple):
+    """A paper's numbers, or its claims, by verdict; `reduced` of them are answered by runs with a reduced protocol."""
+
+    parts: list[Part]
+    """Those with an answer."""
+    not_run: int
+    reduced: int = 0
+
+    @property
+    def answered(self) -> int:
+        return sum(part.number for part in self.parts)
+
+
 class Line(NamedTuple):
     """A row of the scorecard as text, and its two bars."""
 
     paper: str
     texts: list[str]
-    numbers: list[Part]
-    claims: list[Part]
+    numbers: Side
+    claims: Side
 
 
 def lines(frame: pd.DataFrame) -> list[Line]:
@@ -94,8 +107,14 @@ def _line(row: Mapping[str, Any]) -> Line:
     numbers = [str(row["numbers"]), share, *(str(row[column]) for column in OF_NUMBERS.values())]
     claims = [str(row["claims"]), *(_with_reduced(row, column) for column in OF_CLAIMS.values())]
     texts = (numbers if row["numbers"] else [DASH] * len(numbers)) + (claims if row["claims"] else [DASH] * len(claims))
-    bars = [[Part(v, row[c]) for v, c in columns.items() if row[c]] for columns in (OF_NUMBERS, OF_CLAIMS)]
-    return Line(str(row["paper"]), texts, *bars)
+    reduced = sum(row.get(f"{column}_reduced", 0) for column in OF_CLAIMS.values())
+    return Line(str(row["paper"]), texts, _side(row, OF_NUMBERS), _side(row, OF_CLAIMS)._replace(reduced=reduced))
+
+
+def _side(row: Mapping[str, Any], columns: Mapping[Any, str]) -> Side:
+    parts = [Part(verdict, row[column]) for verdict, column in columns.items() if row[column]]
+    answers = [part for part in parts if part.verdict != "not run"]
+    return Side(answers, sum(part.number for part in parts if part.verdict == "not run"))
 
 
 def _with_reduced(row: Mapping[str, Any], column: str) -> str:

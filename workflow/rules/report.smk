@@ -21,7 +21,8 @@ rule report:
         "python -m dst_repro report --suite {params.suite:q} --source {params.source:q} 2> {log:q}"
 
 
-# The suite is a parameter: when another suite ran in between, the copies are made again.
+# The suite is a parameter: when another suite ran in between, the copies are made again. The links of a page that lies
+# one folder higher are one step shorter.
 rule latest:
     input:
         report=f"{SUITE_RESULTS}/report.html",
@@ -43,7 +44,10 @@ rule latest:
     message:
         "The report is {output.report}"
     shell:
-        "cp -- {input:q} {params.folder:q} 2> {log:q}"
+        """
+        cp -- {input.comparison:q} {input.claims:q} {input.scorecard:q} {params.folder:q} 2> {log:q}
+        sed 's|href="[.][.]/|href="|g' {input.report:q} > {output.report:q} 2>> {log:q}
+        """
 
 
 # Last: a failed run is a recorded outcome that tables show, but the call as a whole has not succeeded.

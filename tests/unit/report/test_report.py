@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
 import re
@@ -19,6 +18,7 @@ from dst_repro.plan.grid import Item, Paper, Suite, plan
 from dst_repro.records import record
 from dst_repro.records.frames import Frames, aggregate
 from dst_repro.report import page, terminal
+from dst_repro.report.links import anchor
 
 NASTY = 'Odd <b>title</b> & "quotes"'
 VOID = {"meta", "link", "img", "br", "input"}
@@ -101,8 +101,9 @@ def built(suite: Suite, frames: Frames, tmp_path: Path) -> str:
     own.mkdir(parents=True)
     figures.mkdir()
     ids = list(frames.runs["id"])
-    (own / "p-table.html").write_text("<!doctype html><html><body><table><tr><td>96.3</td></tr></table></body></html>")
     cell = frames.runs["cell"].iloc[4]
+    field = f'<td data-cells="{cell}">96.3</td>'
+    (own / "p-table.html").write_text(f"<!doctype html><html><body><table><tr>{field}</tr></table></body></html>")
     rows = f"dataset,model,method,setting,cell,text,runs\ndigits,m,set,10 %,{cell},96.3,{ids[4]} {ids[5]}\n"
     (own / "p-table.csv").write_text(rows)
     (figures / "p-figure.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
@@ -118,10 +119,10 @@ def built(suite: Suite, frames: Frames, tmp_path: Path) -> str:
 def test_it_is_one_well_formed_document_that_loads_nothing(built: str):
     shown = Page(built)
     assert shown.all("html") == [{"lang": "en"}]
-    for _, attributes in shown.tags:
+    for tag, attributes in shown.tags:
         for name, value in attributes.items():
-            if name in ("src", "href", "srcset", "action", "data", "poster"):
-                assert (value or "").startswith(("data:", "#")), (name, value)
+            if name in ("src", "srcset", "action", "data", "poster") or (tag, name) == ("link", "href"):
+                assert (value or "").startswith("data:"), (name, value)
     assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|import\(", built)
     assert not any("src" in attributes for attributes in shown.all("script"))
 
@@ -130,9 +131,21 @@ def test_links_lead_somewhere_and_ids_are_unique(built: str):
     shown = Page(built)
     ids = [a["id"] for _, a in shown.tags if "id" in a]
     assert len(ids) == len(set(ids))
-    targets = {str(a["href"])[1:] for a in shown.all("a")}
+    links = {str(a["href"]) for a in shown.all("a")}
+    targets = {link[1:] for link in links if link.startswith("#")}
     assert targets
     assert targets <= set(ids)
+    assert all(link.startswith(("#", "../", "https://arxiv.org/")) for link in links)
+
+
+def test_links_to_files_lead_there_from_both_copies_of_the_page(built: str, tmp_path: Path):
+    """`results/tiny/report.html`, and `results/report.html`, which the workflow makes of it."""
+    files = {str(a["href"]) for a in Page(built).all("a") if str(a["href"]).startswith("../")}
+    assert {Path(file).name for file in files} >= {"p-table.csv", "p-figure.svg", "record.json", "comparison.csv"}
+    for file in files:
+        if Path(file).name in ("p-table.csv", "p-figure.svg"):
+            assert (tmp_path / "results" / "tiny" / file).is_file()
+            assert (tmp_path / "results" / file.removeprefix("../")).is_file()
 
 
 def test_it_can_be_read_aloud(built: str):
@@ -161,7 +174,6 @@ def test_every_run_and_every_count_is_there(built: str, frames: Frames):
         "8 runs planned",
         "6 runs finished",
         "1 runs diverged",
-        "0 runs failed",
         "1 runs missing",
         "1 runs stale",
     ):
@@ -172,19 +184,20 @@ def test_every_run_and_every_count_is_there(built: str, frames: Frames):
 
 
 def test_items_and_where_their_numbers_come_from(built: str, frames: Frames):
-    shown, ids = Page(built), list(frames.runs["id"])
+    shown = Page(built)
     assert built.count("<!doctype html>") == 1  # of the table's page only the table
     assert "96.3" in shown.text
-    image = shown.all("img")[0]["src"]
-    assert image is not None
-    assert base64.b64decode(image.partition("base64,")[2]) == b'<svg xmlns="http://www.w3.org/2000/svg"/>'
+    assert shown.all("img")[0]["src"] == "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>"
     assert "Not built: this figure has no file yet." in shown.text
-    behind = built[built.index("Runs behind each number") : built.index("A figure</h3>")]
-    assert ids[4] in behind
-    assert ids[5] in behind
-    assert ids[6] not in behind
-    figure = built[built.index("A figure</h3>") : built.index("Later</h3>")]
-    assert all(run in figure for run in ids)
+    cells = list(dict.fromkeys(frames.runs["cell"]))
+    table, figure = (
+        built[built.index(f"{name}</h3>") :].partition("</details>")[0] for name in ("A table", "A figure")
+    )
+    assert f'<td><a href="#{anchor(cells[1])}" title="{cells[1]}">96.3</a></td>' in table
+    assert [f"#{anchor(cell)}" in table for cell in cells] == [False, True]  # of the cells that its CSV names
+    assert all(f"#{anchor(cell)}" in figure for cell in cells)
+    assert f'<tbody id="{anchor(cells[1])}">' in built
+    assert "../runs/" + frames.runs["id"].iloc[0] + "/runtime.json" in built
 
 
 def test_the_scorecard_comes_first(built: str):
@@ -213,7 +226,9 @@ def test_what_is_only_planned_is_folded(suite: Suite, frames: Frames, tmp_path: 
     ).text
     assert "1 experiments of which no run has a record few: Few & short 8 runs, reduced: 1 <epoch>" in bare
     assert "1 cells of which no run has a record" in shown.text
-    assert [a["id"] for a in shown.all("tr") if "id" in a] == list(runs["id"])  # all the same
+    assert [a["id"] for a in shown.all("tr") if "id" in a] == list(runs.loc[dense, "id"])
+    (cell,) = set(runs.loc[~dense, "cell"])
+    assert f"{cell}: s0 s1 s2 s3" in shown.text  # one line
     assert 'id="p-later"' not in text
 
 
@@ -235,21 +250,13 @@ def test_it_is_the_same_twice(suite: Suite, frames: Frames, tmp_path: Path):
     assert "No run has left a" in first
 
 
-def test_a_huge_svg_gives_way_to_its_png(tmp_path: Path):
-    svg = tmp_path / "f.svg"
-    svg.write_text("<svg>" + "x" * page.SVG_LIMIT)
-    assert str(page._image(svg)).startswith("data:image/svg+xml;base64,")  # nothing smaller is there
-    svg.with_suffix(".png").write_bytes(b"png")
-    assert page._image(svg) == "data:image/png;base64,cG5n"
-
-
 def test_the_comparison_page_is_well_formed_too(frames: Frames, tmp_path: Path):
     frame = compare.comparison(frames)
     frame.loc[0, ["verdict", "reason", "cell"]] = ["worse", "<script>alert(1)</script>", "c<d"]
     compare.write(frame, tmp_path)
     shown = Page((tmp_path / "comparison.html").read_text())
     assert len(shown.all("script")) == 1
-    assert "c<d" in shown.text
+    assert [a["data-cells"] for a in shown.all("td") if "data-cells" in a] == ["c<d"]
     assert "<script>alert(1)</script>" in shown.text
 
 

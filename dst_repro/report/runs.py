@@ -1,0 +1,124 @@
+"""The runs of a suite for the page: by cell, with their learning curves, and what they were computed on."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dst_repro.records import record
+from dst_repro.records.frames import STATUSES, Frames
+from dst_repro.report import links
+from dst_repro.report.terminal import plus_minus, readings
+from dst_repro.statistics.summary import summarise
+from dst_repro.tables import names
+
+POINTS = 24
+"""Of a learning curve at most."""
+WIDTH, HEIGHT = 160, 32
+NAMED = ("seed", "dataset", "model", "method", "density")
+"""Fields that stand in a cell's name, not among its settings."""
+
+
+def counts(runs: pd.DataFrame) -> list[tuple[str, int]]:
+    """How many runs are planned, of each status, and stale."""
+    found = Counter(runs["status"])
+    return [("planned", len(runs)), *((s, found[s]) for s in STATUSES), ("stale", int(runs["stale"].sum()))]
+
+
+def statements(runs: pd.DataFrame) -> list[str]:
+    """What was reduced, and data sets that are not the canonical copy."""
+    lines = []
+    for head, column in (("Reduced", "reduced"), ("Data", "note")):
+        for value, number in Counter(v for v in runs[column] if isinstance(v, str) and v).items():
+            lines.append(f"{head} ({number} of {len(runs)} runs): {value}")
+    return lines
+
+
+def stale(runs: pd.DataFrame) -> list[tuple[str, int]]:
+    """(commit that trained them, number) of the stale runs."""
+    commits = runs.loc[runs["stale"], "trained_at"].fillna("unknown")
+    return sorted(Counter(map(str, commits)).items())
+
+
+def titles(runs: pd.DataFrame) -> dict[str, str]:
+    """Cell -> what a reader calls it: `DST, LeNet-300-100, MNIST`."""
+    firsts: list[dict[Any, Any]] = runs.drop_duplicates("cell").to_dict("records")
+    return {row["cell"]: ", ".join(names.row(row, ("method", "model", "dataset"))) for row in firsts}
+
+
+def cells(frames: Frames, results: Path, folder: Path) -> list[dict[str, Any]]:
+    """All runs under their cell. `folder` is that of the suite, `results` the one that holds `runs`."""
+    runs = frames.runs
+    told = runs.assign(accuracy=100 * readings(runs, "test_accuracy"), reached=100 * readings(runs, "density"))
+    told["curve"] = told["id"].map(curves(frames.history))
+    told["folder"] = [links.to_file(record.folder(results, run), folder) for run in told["id"]]
+    called = titles(runs)
+    return [
+        {
+            "cell": cell,
+            "anchor": links.anchor(str(cell)),
+            "title": called[str(cell)],
+            "target": group["density"].iloc[0],
+            "experiments": sorted({e for of_run in group["experiments"] for e in of_run}),
+            "config": _settings(group["config"].iloc[0]),
+            "accuracy": plus_minus(summarise(group["accuracy"])),
+            "reached": summarise(group["reached"]).mean,
+            "seconds": group["wall_seconds"].sum(),
+            "planned": bool((group["status"] == "missing").all()),
+            "runs": group.sort_values("seed").to_dict("records"),
+        }
+        for cell, group in told.groupby("cell", sort=False)
+    ]
+
+
+def _settings(config: str) -> str:
+    """The configuration but for what the cell's name says: `alpha 0.001, epochs 20`."""
+    fields = {key: value for key, value in json.loads(config).items() if key not in NAMED}
+    return ", ".join(f"{key} {_plain(value)}" for key, value in fields.items())
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + "}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def curves(history: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """Run -> the path of its test accuracy over the epochs, in a box of `WIDTH` and `HEIGHT`, and what it says."""
+    found = history[history["name"] == "test_accuracy"]
+    return {
+        str(run): _curve(rows["epoch"].to_numpy(float), 100 * rows["value"].to_numpy(float))
+        for run, rows in found.groupby("id", observed=True, sort=False)
+        if len(rows) > 1
+    }
+
+
+def _curve(epochs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> dict[str, str]:
+    chosen = np.unique(np.linspace(0, len(values) - 1, POINTS).round().astype(int))
+    low, high = values.min(), values.max()
+    x = WIDTH * (epochs[chosen] - epochs[0]) / max(epochs[-1] - epochs[0], 1)
+    y = HEIGHT - HEIGHT * (values[chosen] - low) / (high - low or 1)
+    at = np.column_stack([x, y]).round().astype(int)
+    steps = "".join(f"l{dx} {dy}" for dx, dy in np.diff(at, axis=0)).replace(" -", "-")
+    said = f"{values[0]:.1f} to {values[-1]:.1f} in {len(values)} epochs, highest {high:.1f}"
+    return {"path": f"M{at[0][0]} {at[0][1]}{steps}", "said": said}
+
+
+def environment(ids: Iterable[str], results: Path) -> list[tuple[str, list[tuple[str, int]]]]:
+    """What the runs were computed on: fact -> (value, number of runs), the commonest value first."""
+    facts: dict[str, Counter[str]] = {}
+    for run_id in ids:
+        for key, value in _facts(record.runtime(results, run_id)).items():
+            facts.setdefault(key, Counter())[str("unknown" if value is None else value)] += 1
+    return [(key, counter.most_common()) for key, counter in facts.items()]
+
+
+def _facts(runtime: Mapping[str, Any]) -> dict[str, Any]:
+    told = {key: runtime.get(key) for key in ("processor", "cores", "device", "system", "commit")}
+    return told | dict(runtime.get("versions", {})) if runtime else {}

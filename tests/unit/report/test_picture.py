@@ -1,0 +1,51 @@
+"""Figures in the page: smaller than their files, and the same to the eye."""
+
+from __future__ import annotations
+
+import urllib.parse
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from matplotlib.figure import Figure
+
+from dst_repro.report import picture
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> Path:
+    figure = Figure(figsize=(3, 2))
+    axes = figure.subplots()
+    axes.plot(range(50), [x**0.5 for x in range(50)], "o-", label="a 'b' & c <d> 100 %")
+    axes.legend()
+    path = tmp_path / "f.svg"
+    figure.savefig(path)
+    return path
+
+
+def test_an_image_is_smaller_and_still_the_figure(drawn: Path) -> None:
+    uri = str(picture.data_uri(drawn))
+    assert '"' not in uri
+    assert "#" not in uri
+    assert len(uri) < 0.8 * drawn.stat().st_size
+    shown, file = ET.fromstring(urllib.parse.unquote(uri.partition(",")[2])), ET.parse(drawn).getroot()
+    count = [sum(1 for tag in root.iter() if tag.tag.endswith(("}path", "}use"))) for root in (shown, file)]
+    assert count[0] == count[1] > 20
+    ids = {tag.get("id") for tag in shown.iter()}
+    used = {value[1:] for tag in shown.iter() for name, value in tag.items() if name.endswith("}href")}
+    assert used
+    assert used <= ids
+
+
+def test_coordinates_keep_two_digits_and_factors_all() -> None:
+    svg = '<!-- x --><svg><path id="a" d="M 1.23456 -0.5 \nL 10.0 3 \nz\n" transform="scale(0.015625)"/></svg>'
+    assert picture.packed(svg) == '<svg><path d="M1.23 -0.5L10 3z" transform="scale(0.015625)"/></svg>'
+
+
+def test_a_huge_svg_gives_way_to_its_png(tmp_path: Path) -> None:
+    svg = tmp_path / "f.svg"
+    assert picture.data_uri(svg) is None
+    svg.write_text("<svg>" + "x" * picture.SVG_LIMIT)
+    assert str(picture.data_uri(svg)).startswith("data:image/svg+xml,")  # nothing smaller is there
+    svg.with_suffix(".png").write_bytes(b"png")
+    assert picture.data_uri(svg) == "data:image/png;base64,cG5n"
