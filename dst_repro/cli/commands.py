@@ -142,11 +142,16 @@ def _id(text: str) -> bool:
 
 def data(args: argparse.Namespace) -> int:
     from dst_repro.data.base import source
+    from dst_repro.plan.catalogue import check_params
 
     plugins.use(args.plugin)
     if Path(args.out).is_dir():
         raise UserError(f"{args.out}: is a folder, where a file is to be written")
-    found = source(args.name, {})
+    given = from_json(args.params)
+    if not isinstance(given, dict):
+        raise ConfigError('must be a mapping, such as {"path": "mine.npz"}', "--params")
+    settings = check_params("dataset", args.name, given, "--params")
+    found = source(args.name, settings)
     parts = {"train": found.train, "test": found.test}
     write_json(
         Path(args.out),

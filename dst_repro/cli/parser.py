@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     plugged(sub)
     sub.add_argument("name")
     sub.add_argument("out", help="where to write what was found, as JSON")
+    sub.add_argument("--params", default="{}", help="its parameters as JSON, such as a path")
     command("aggregate", commands.aggregate, "all records of a suite into runs.parquet and history.parquet")
     for name in ("table", "figure"):
         sub = command(name, commands.item, f"write one {name} of the suite, in every format")

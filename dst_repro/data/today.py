@@ -28,27 +28,30 @@ CHANGED = "its data set was changed since"
 
 
 def state(run: RunConfig) -> str | None:
-    """A name for the files of a run's data set as they are; None where there are none, or none that a user changes."""
-    if run.dataset not in FOLDERS:
+    """A name for the files of a run's data set as they are; None where there are none, or none that a user changes.
+
+    They lie where `FOLDERS` says, or in a file or folder that a parameter of the data set called `path` names.
+    """
+    place = FOLDERS.get(run.dataset, run.dataset_params.get("path"))
+    if not isinstance(place, str):
         return None
-    folder = data_root().resolve() / FOLDERS[run.dataset]
-    files = sorted(_files(folder))
+    where = data_root().resolve() / place
+    files = sorted(_files(where))
     if not files:
         return None
     reader = source_of(look_up("dataset", run.dataset)["module"])
-    about = [run.dataset, run.dataset_params, reader, os.fsencode(folder).hex(), files]
+    about = [run.dataset, run.dataset_params, reader, os.fsencode(where).hex(), files]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _files(folder: Path) -> list[tuple[str, int, int]]:
-    """(name, size, time of its last change) of all in it."""
+def _files(where: Path) -> list[tuple[str, int, int]]:
+    """(name, size, time of its last change) of a file, or of all in a folder."""
+    paths = [str(where)] if where.is_file() else [os.path.join(at, name) for at, _, ns in os.walk(where) for name in ns]
     found = []
-    for place, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(place, name)
-            with contextlib.suppress(OSError):  # removed meanwhile
-                about = os.stat(path)
-                found.append((os.fsencode(path).hex(), about.st_size, about.st_mtime_ns))
+    for path in paths:
+        with contextlib.suppress(OSError):  # removed meanwhile
+            about = os.stat(path)
+            found.append((os.fsencode(path).hex(), about.st_size, about.st_mtime_ns))
     return found
 
 

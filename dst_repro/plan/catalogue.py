@@ -129,6 +129,11 @@ def defaults(kind: str, slug: str) -> dict[str, Any]:
     return {name: spec["default"] for name, spec in properties.items() if "default" in spec}
 
 
+def required(kind: str, slug: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the parameters those that have no default: where one's own data lie, for a data set."""
+    return {name: params[name] for name in look_up(kind, slug)["schema"].get("required", []) if name in params}
+
+
 def _as_number(value: Any, schema: Mapping[str, Any]) -> Any:
     """2 becomes 2.0 where only a float is allowed, so that one setting has one spelling and one id."""
     types = {schema.get("type"), *(s.get("type") for s in schema.get("anyOf", []))}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 
+from tests.own_data import write_arrays
 from tests.unit.data.test_today import write_table
 from tests.workflow.conftest import EXPERIMENT, Project
 
@@ -57,3 +59,21 @@ def test_edited_data_is_told_and_trained_again_where_the_suite_says_so(project: 
     said = own.call("-m", "dst_repro", "status").stdout
     assert told(own) == []
     assert f"not compared with their data set: higgs: {table} is not the table" in said
+
+
+def test_data_of_ones_own_from_two_files(project: Project) -> None:
+    """Each is found and verified once, and trained on."""
+    for seed, name in enumerate(("one", "other")):
+        write_arrays(project.path(f"data/{name}.npz"), seed=seed)
+    base: dict[str, object] = {**EXPERIMENT["base"], "dataset": "arrays"}  # type: ignore[dict-item]
+    sweep = {"dataset_params": [{"path": "one.npz"}, {"path": "other.npz"}], "seed": [0]}
+    project.write_experiment({**EXPERIMENT, "base": base, "sweep": sweep})
+    project.environment_extra = {"DST_DATA": str(project.path("data"))}
+    project.snakemake()
+    assert len(project.records()) == 6
+    found = sorted(path.name for path in project.path("results/data").glob("*.json"))
+    assert len(found) == 2
+    assert all(re.fullmatch(r"arrays-[0-9a-f]{8}\.json", name) for name in found)
+    assert "Nothing to be done" in project.snakemake()
+    project.path("data/one.npz").unlink()
+    assert "one.npz: there is no such file" in project.snakemake("--forceall", ok=False)

@@ -1,4 +1,5 @@
 # The suite, its folders, and how rules call the package. All logic is in dst_repro, where tests reach it.
+import hashlib
 import json
 import os
 import shlex
@@ -8,7 +9,7 @@ from pathlib import Path
 from dst_repro.cli.drawing import paths
 from dst_repro.data.today import Today
 from dst_repro.errors import UserError
-from dst_repro.plan.catalogue import look_up
+from dst_repro.plan.catalogue import look_up, required
 from dst_repro.plan.fingerprint import source_of
 from dst_repro.plan.grid import plan, suite_values
 from dst_repro.records.standing import source
@@ -71,5 +72,5 @@ def drawn_by(item):
 wildcard_constraints:
     stem=r"[a-z0-9.-]+",
     hash=r"[0-9a-f]{10}",
-    dataset=r"[a-z0-9-]+",
+    data=r"[a-z0-9-]+",
     item=r"[a-z0-9.-]+",

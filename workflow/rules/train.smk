@@ -20,8 +20,8 @@ def cell_source(wildcards):
 
 
 def cell_data(wildcards):
-    dataset = CELLS[f"{wildcards.stem}-{wildcards.hash}"][0].dataset
-    return f"{RESULTS}/data/{dataset}.json"
+    runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
+    return f"{RESULTS}/data/{data_name(runs[0])}.json"
 
 
 def cell_parents(wildcards):

@@ -61,7 +61,10 @@ def job(run: RunConfig, results: Path, policy: of_snakemake.Policy = "retrain") 
 
 
 def test_the_folder_of_every_data_set_that_a_user_can_change_is_known() -> None:
-    assert set(FOLDERS) == set(catalogue()["dataset"]) - {"digits"}  # a part of scikit-learn, and checked
+    schemas = {slug: entry["schema"].get("properties", {}) for slug, entry in catalogue()["dataset"].items()}
+    by_path = {slug for slug, properties in schemas.items() if "path" in properties}
+    assert by_path == {"arrays", "folder"}
+    assert set(FOLDERS) | by_path == set(schemas) - {"digits"}  # a part of scikit-learn, and checked
 
 
 def test_an_edited_data_set_is_stale_with_the_reason_and_trained_again(
