@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from dst_repro.cli import drawing
 from dst_repro.errors import UserError
@@ -22,6 +23,7 @@ from dst_repro.tables.fields import number
 from dst_repro.tables.latex import latex
 from dst_repro.tables.pivot import PivotParams, pivot
 from tests.small import OTHER, SMALL, frames, run
+from tests.workflow.conftest import ROOT
 
 ITEM = Item(kind="table", builder="pivot", experiments=["e"], title="A_b & c", caption="50 % <x>", params={})
 
@@ -209,3 +211,12 @@ def test_a_parameter_that_none_of_these_runs_has_is_empty() -> None:
     cell = cells(frames(*SMALL).runs)[0]
     assert [cell.field(name) for name in ("method_params.alpha", "mask_from.method", "tricks.soft-neurons.beta")] == [
         "", "", ""]  # fmt: skip
+
+
+def test_captions_say_what_stands_behind_the_sign_of_plus_and_minus() -> None:
+    """Every table of means and spreads, unless it is of one seed."""
+    for path in sorted((ROOT / "config/papers").glob("*.yaml")):
+        for name, item in yaml.safe_load(path.read_text())["items"].items():
+            if item["kind"] == "table" and item["builder"] in ("pivot", "at-density", "retrained", "mask-health"):
+                told = "standard deviation over seeds", "One seed", "the same seed in all cells"
+                assert any(words in " ".join(item["caption"].split()) for words in told), f"{path.name}: {name}"
