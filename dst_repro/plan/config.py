@@ -50,34 +50,73 @@ CHAIN = 200
 PLUGGED = ("dataset", "model", "method")  # fields whose value is a slug of a registry, with `..._params` beside it
 
 
+def checked_tricks(given: Mapping[str, Mapping[str, Any] | None]) -> dict[str, dict[str, Any]]:
+    """Slug -> the parameters that differ from their default."""
+    for slug in given:
+        if slug not in (known := catalogue()["trick"]):
+            raise ConfigError(f"unknown trick{did_you_mean(slug, known)}", f"tricks.{slug}")
+    return {slug: check_params("trick", slug, params or {}, f"tricks.{slug}") for slug, params in given.items()}
+
+
+def full_tricks(given: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Slug -> all parameters, those that differ from their default given."""
+    return {slug: {**defaults("trick", slug), **params} for slug, params in given.items()}
+
+
+def check_density(method: str, density: float | None) -> None:
+    """Raises `ConfigError` where a method that takes a density has none, or has one and takes none."""
+    takes_density = look_up("method", method)["facts"].get("density", False)
+    if takes_density and density is None:
+        raise ConfigError(f"method '{method}' needs a density in (0, 1]", "density")
+    if not takes_density and density is not None:
+        raise ConfigError(f"method '{method}' takes no density: it has no target", "density")
+
+
 class RunConfig(BaseModel):
     """Everything that determines the numbers of one run. A default, once released, never changes: ids depend on it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     dataset: str
+    """Slug of the data set."""
     dataset_params: dict[str, Any] = {}
+    """Its parameters."""
     validation: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the training images held out for model selection. 0 is the protocol of the papers."""
     augmentation: Literal["none", "flip", "crop-flip", "reflect-crop-flip", "resized-crop-flip"] = "none"
     """Of training images: flip; padding by zeros or reflection, random crop, flip; a random part of any size, flip."""
     model: str
+    """Slug of the network."""
     model_params: dict[str, Any] = {}
+    """Its parameters."""
     method: str
+    """Slug of the method."""
     method_params: dict[str, Any] = {}
+    """Its parameters."""
     density: Annotated[float, Field(gt=0, le=1)] | None = None
     """Share of the maskable weights to keep, for methods that take one."""
     tricks: dict[str, dict[str, Any] | None] = {}
     """What helps the network to train, whatever its method: slug -> parameters."""
     fidelity: Literal["paper", "released"] = "paper"
+    """Which is followed where a paper and its authors' code differ."""
     optimizer: Literal["sgd", "adam"] = "sgd"
+    """The optimiser."""
     optimizer_params: dict[str, Any] = {}
+    """Its parameters."""
     learning_rate: Annotated[float, Field(gt=0)]
+    """At the first step."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Of all parameters that the method does not exempt."""
     schedule: Literal["constant", "step", "multi-step", "cosine"] = "constant"
+    """Of the learning rate."""
     schedule_params: dict[str, Any] = {}
+    """Its parameters."""
     epochs: Annotated[int, Field(ge=1)]
+    """Passes over the training images."""
     batch_size: Annotated[int, Field(ge=1)] = 64
+    """Images a step."""
     precision: Literal["float32", "tf32", "bf16"] = "float32"
     """Of matrix products and convolutions. bf16 is autocast; masks, thresholds and statistics stay float32."""
     compile: Literal["auto", "off"] = "auto"
@@ -99,6 +138,7 @@ class RunConfig(BaseModel):
     step_history: Annotated[int, Field(ge=0)] = 0
     """How many of the first steps are recorded one by one (kept counts and mask transitions of every layer)."""
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    """Of initialisation, data order and masks, each a stream of its own."""
 
     @model_validator(mode="before")
     @classmethod
@@ -111,21 +151,11 @@ class RunConfig(BaseModel):
             look_up(kind, getattr(self, kind))
             key = f"{kind}_params"
             object.__setattr__(self, key, check_params(kind, getattr(self, kind), getattr(self, key), key))
-        for slug in self.tricks:
-            if slug not in (known := catalogue()["trick"]):
-                raise ConfigError(f"unknown trick{did_you_mean(slug, known)}", f"tricks.{slug}")
-        checked_tricks = {
-            slug: check_params("trick", slug, params or {}, f"tricks.{slug}") for slug, params in self.tricks.items()
-        }
-        object.__setattr__(self, "tricks", checked_tricks)
+        object.__setattr__(self, "tricks", checked_tricks(self.tricks))
         for key, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
-            checked = _check_model(known[getattr(self, key)], getattr(self, f"{key}_params"), f"{key}_params")
+            checked = check_model(known[getattr(self, key)], getattr(self, f"{key}_params"), f"{key}_params")
             object.__setattr__(self, f"{key}_params", checked.model_dump(exclude_defaults=True, mode="json"))
-        takes_density = look_up("method", self.method)["facts"].get("density", False)
-        if takes_density and self.density is None:
-            raise ConfigError(f"method '{self.method}' needs a density in (0, 1]", "density")
-        if not takes_density and self.density is not None:
-            raise ConfigError(f"method '{self.method}' takes no density: it has no target", "density")
+        check_density(self.method, self.density)
         self._check_parents()
         return self
 
@@ -229,7 +259,7 @@ class RunConfig(BaseModel):
         out = self.model_dump(mode="json")
         for kind in PLUGGED:
             out[f"{kind}_params"] = defaults(kind, out[kind]) | out[f"{kind}_params"]
-        out["tricks"] = {slug: defaults("trick", slug) | params for slug, params in out["tricks"].items()}
+        out["tricks"] = full_tricks(out["tricks"])
         for key, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
             out[f"{key}_params"] = known[out[key]](**out[f"{key}_params"]).model_dump(mode="json")
         return out
@@ -240,7 +270,7 @@ class RunConfig(BaseModel):
         given = from_json(values, CHAIN) if isinstance(values, str) else values
         if not isinstance(given, Mapping):
             raise ConfigError(f"a run is a mapping, not {shown(given)}")
-        return _check_model(cls, given)
+        return check_model(cls, given)
 
 
 @functools.lru_cache(4096)
@@ -267,7 +297,7 @@ _ADVICE = {
 }
 
 
-def _check_model(model: type[M], values: Mapping[str, Any], *where: str) -> M:
+def check_model(model: type[M], values: Mapping[str, Any], *where: str) -> M:
     """Validate, and turn the first of pydantic's findings into one `ConfigError`."""
     try:
         return model.model_validate(dict(values))

@@ -1,0 +1,69 @@
+"""Which of a network's parameters can be masked, which can't, and a copy of it that no method has touched."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dst_repro.api.beside import group_of
+from dst_repro.errors import ConfigError
+from dst_repro.methods.base import Maskable, maskable
+
+OUT = "`maskable = False` on the module keeps it dense"
+
+
+def check(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Maskable]:
+    """The layers to mask. Raises `ConfigError` where one has no weight of its own that the optimiser trains."""
+    layers = maskable(model)
+    if not layers:
+        raise ConfigError("has no Conv2d or Linear to mask", "model")
+    holders: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        holders.setdefault(id(parameter), []).append(name)
+    for name, layer in layers.items():
+        weight = layer.weight
+        if not isinstance(weight, nn.Parameter):
+            raise ConfigError(f"the weight of '{name}' is computed, by a method or a parametrization", "model")
+        if isinstance(weight, nn.parameter.UninitializedParameter):
+            raise ConfigError(f"'{name}' has no weights yet: send a batch through the network first", "model")
+        others = [other for other in holders[id(weight)] if other != f"{name}.weight"]
+        if others:
+            raise ConfigError(f"'{name}' shares its weight with '{others[0]}'; {OUT}", "model")
+        if not weight.requires_grad or group_of(optimizer, weight) is None:
+            raise ConfigError(f"'{name}' is masked, but the optimiser does not train its weight; {OUT}", "model")
+    return layers
+
+
+def unmasked(model: nn.Module) -> dict[str, torch.Size]:
+    """Name -> shape of the parameters of two or more dimensions that belong to no masked layer."""
+    masked = {id(layer.weight) for layer in maskable(model).values()}
+    return {name: p.shape for name, p in model.named_parameters() if p.dim() >= 2 and id(p) not in masked}
+
+
+def say_unmasked(model: nn.Module) -> None:
+    """A warning that names them, but for those that are dense because their module says so."""
+    chosen = {f"{name}.weight" for name, module in model.named_modules() if getattr(module, "maskable", None) is False}
+    names = [name for name in unmasked(model) if name not in chosen]
+    if names:
+        text = f"no method masks {', '.join(names)}: only Conv2d and Linear are masked; the density is that of these"
+        warnings.warn(text, stacklevel=4)
+
+
+def untouched(model: nn.Module) -> Callable[[dict[str, Tensor]], nn.Module]:
+    """A function that builds the network as it is now, with other values; until then no copy of a parameter is kept."""
+    hollow = {
+        id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
+        for p in model.parameters()
+    }
+    skeleton = copy.deepcopy(model, dict(hollow))
+
+    def build(state: dict[str, Tensor]) -> nn.Module:
+        made: nn.Module = copy.deepcopy(skeleton)
+        made.load_state_dict({name: tensor.detach().clone() for name, tensor in state.items()}, assign=True)
+        return made
+
+    return build
