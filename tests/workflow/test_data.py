@@ -69,11 +69,11 @@ def test_data_of_ones_own_from_two_files(project: Project) -> None:
     sweep = {"dataset_params": [{"path": "one.npz"}, {"path": "other.npz"}], "seed": [0]}
     project.write_experiment({**EXPERIMENT, "base": base, "sweep": sweep})
     project.environment_extra = {"DST_DATA": str(project.path("data"))}
-    project.snakemake()
+    project.snakemake("aggregate")
     assert len(project.records()) == 6
-    found = sorted(path.name for path in project.path("results/data").glob("*.json"))
+    found = [path.name for path in project.path("results/data/arrays").iterdir()]
     assert len(found) == 2
-    assert all(re.fullmatch(r"arrays-[0-9a-f]{8}\.json", name) for name in found)
-    assert "Nothing to be done" in project.snakemake()
+    assert all(re.fullmatch(r"[0-9a-f]{8}\.json", name) for name in found)
+    assert "Nothing to be done" in project.snakemake("aggregate")
     project.path("data/one.npz").unlink()
-    assert "one.npz: there is no such file" in project.snakemake("--forceall", ok=False)
+    assert "one.npz: there is no such file" in project.snakemake("aggregate", "--forceall", ok=False)

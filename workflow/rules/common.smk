@@ -72,5 +72,5 @@ def drawn_by(item):
 wildcard_constraints:
     stem=r"[a-z0-9.-]+",
     hash=r"[0-9a-f]{10}",
-    data=r"[a-z0-9-]+",
+    dataset=r"[a-z0-9-]+",
     item=r"[a-z0-9.-]+",

@@ -45,8 +45,8 @@ rule latest:
         "The report is {output.report}"
     shell:
         """
-        cp -- {input.comparison:q} {input.claims:q} {input.scorecard:q} {params.folder:q} 2> {log:q}
-        sed 's|href="[.][.]/|href="|g' {input.report:q} > {output.report:q} 2>> {log:q}
+        cp -- {input.comparison:q} {input.claims:q} {input.scorecard:q} {params.folder:q} 2>{log:q}
+        sed 's|href="[.][.]/|href="|g' {input.report:q} >{output.report:q} 2>>{log:q}
         """
 
 

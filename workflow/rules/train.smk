@@ -20,8 +20,8 @@ def cell_source(wildcards):
 
 
 def cell_data(wildcards):
-    runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
-    return f"{RESULTS}/data/{data_name(runs[0])}.json"
+    run = CELLS[f"{wildcards.stem}-{wildcards.hash}"][0]
+    return f"{RESULTS}/data/{own_data(run) or run.dataset}.json"
 
 
 def cell_parents(wildcards):
