@@ -35,7 +35,8 @@ def render(
     """
     every = frames.runs
     papers = items.of_papers(suite, frames, results, figures)
-    cells = runs.cells(frames, Path(suite.file.results_dir), results)
+    environments, computed_on = runs.environments(every["id"], Path(suite.file.results_dir))
+    cells = runs.cells(frames, Path(suite.file.results_dir), results, computed_on)
     begun = [cell["cell"] for cell in cells if not cell["planned"]]
     isnt = answered["verdict"] == "not run"
     called = functools.partial(_called, suite.papers)
@@ -60,7 +61,7 @@ def render(
         "cells": [cell for cell in cells if not cell["planned"]],
         "planned": [cell for cell in cells if cell["planned"]],
         "box": (runs.WIDTH, runs.HEIGHT),
-        "environment": runs.environment(every["id"], Path(suite.file.results_dir)),
+        "environments": environments,
         "files": {name: links.to_file(results / name, results) for name in ("comparison.csv", "claims.csv")},
         "citation": links.citation,
         "anchor": links.anchor,
@@ -79,8 +80,9 @@ def write(
 
 
 def _called(papers: Mapping[str, Paper], paper: str) -> str:
-    """A paper's title up to its colon; of one that the suite has no items of, the name of its method."""
-    return papers[paper].title.partition(":")[0] if paper in papers else names.shown("method", paper)
+    """A paper's title up to its colon, also where the suite has only its reduced items; else the name of its method."""
+    known = papers.get(paper) or papers.get(f"{paper}{scorecard.SMALL}")
+    return known.title.partition(":")[0].partition(", reduced")[0] if known else names.shown("method", paper)
 
 
 def _scorecard(

@@ -17,7 +17,8 @@ def packed(svg: str) -> str:
     digits below a hundredth of a point."""
     text = re.sub(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     text = re.sub(r'(?<=\s)(d|x|y|points)="([^"]*)"', _coordinates, text)
-    text = re.sub(r">\s+<", "><", text)
+    text = re.sub(r'(?<=\sstyle=)"[^"]*"', lambda found: re.sub(r"([:;]) ", r"\1", found[0]), text)
+    text = re.sub(r">\s+<", "><", text).replace(" xlink:href=", " href=")
     used = set(re.findall(r"#([\w.-]+)", text))
     return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
 

@@ -18,9 +18,9 @@ from dst_repro.report.terminal import plus_minus, readings
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables import names
 
-POINTS = 24
+POINTS = 16
 """Of a learning curve at most."""
-WIDTH, HEIGHT = 160, 32
+WIDTH, HEIGHT = 120, 24
 NAMED = ("seed", "dataset", "model", "method", "density")
 """Fields that stand in a cell's name, not among its settings."""
 
@@ -52,12 +52,14 @@ def titles(runs: pd.DataFrame) -> dict[str, str]:
     return {row["cell"]: ", ".join(names.row(row, ("method", "model", "dataset"))) for row in firsts}
 
 
-def cells(frames: Frames, results: Path, folder: Path) -> list[dict[str, Any]]:
-    """All runs under their cell. `folder` is that of the suite, `results` the one that holds `runs`."""
+def cells(frames: Frames, results: Path, folder: Path, computed_on: Mapping[str, str]) -> list[dict[str, Any]]:
+    """All runs under their cell. `folder` is that of the suite, `results` the one that holds `runs`; `computed_on` are
+    the names of the runs' environments."""
     runs = frames.runs
     told = runs.assign(accuracy=100 * readings(runs, "test_accuracy"), reached=100 * readings(runs, "density"))
     told["curve"] = told["id"].map(curves(frames.history))
     told["folder"] = [links.to_file(record.folder(results, run), folder) for run in told["id"]]
+    told["environment"] = told["id"].map(computed_on)
     called = titles(runs)
     return [
         {
@@ -110,15 +112,17 @@ def _curve(epochs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> dict[s
     return {"path": f"M{at[0][0]} {at[0][1]}{steps}", "said": said}
 
 
-def environment(ids: Iterable[str], results: Path) -> list[tuple[str, list[tuple[str, int]]]]:
-    """What the runs were computed on: fact -> (value, number of runs), the commonest value first."""
-    facts: dict[str, Counter[str]] = {}
-    for run_id in ids:
-        for key, value in _facts(record.runtime(results, run_id)).items():
-            facts.setdefault(key, Counter())[str("unknown" if value is None else value)] += 1
-    return [(key, counter.most_common()) for key, counter in facts.items()]
+def environments(ids: Iterable[str], results: Path) -> tuple[list[tuple[str, str, int]], dict[str, str]]:
+    """What the runs were computed on: (name, what it is, number of runs), the commonest first, and the name of each
+    run's own. A run without a `runtime.json` has none."""
+    found = {run: text for run in ids if (text := _computed_on(record.runtime(results, run)))}
+    common = Counter(found.values()).most_common()
+    named = {text: f"E{number}" for number, (text, _) in enumerate(common, 1)}
+    return [(named[text], text, count) for text, count in common], {run: named[text] for run, text in found.items()}
 
 
-def _facts(runtime: Mapping[str, Any]) -> dict[str, Any]:
-    told = {key: runtime.get(key) for key in ("processor", "cores", "device", "system", "commit")}
-    return told | dict(runtime.get("versions", {})) if runtime else {}
+def _computed_on(runtime: Mapping[str, Any]) -> str:
+    """`AMD EPYC, 2 cores, cpu, Linux x86_64, torch 2.13.0`; the commit is told of each run by itself."""
+    facts = [str(runtime[key]) for key in ("processor", "device", "system") if runtime.get(key)]
+    facts += [f"{runtime['cores']} cores"] if runtime.get("cores") else []
+    return ", ".join(facts + [f"{name} {version}" for name, version in runtime.get("versions", {}).items()])

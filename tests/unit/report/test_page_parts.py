@@ -15,7 +15,7 @@ from dst_repro.report import items, links, runs
 def test_a_learning_curve_goes_from_its_lowest_to_its_highest_value() -> None:
     rows = [("r", e, "test_accuracy", v) for e, v in ((1, 0.5), (2, 0.9), (3, 0.7))] + [("s", 1, "test_accuracy", 0.5)]
     (found,) = runs.curves(pd.DataFrame(rows, columns=["id", "epoch", "name", "value"])).values()  # of one epoch: none
-    assert found == {"path": "M0 32l80-32l80 16", "said": "50.0 to 70.0 in 3 epochs, highest 90.0"}
+    assert found == {"path": "M0 24l60-24l60 12", "said": "50.0 to 70.0 in 3 epochs, highest 90.0"}
 
 
 def test_a_long_learning_curve_keeps_its_ends_and_few_points() -> None:

@@ -197,7 +197,7 @@ def test_items_and_where_their_numbers_come_from(built: str, frames: Frames):
     assert [f"#{anchor(cell)}" in table for cell in cells] == [False, True]  # of the cells that its CSV names
     assert all(f"#{anchor(cell)}" in figure for cell in cells)
     assert f'<tbody id="{anchor(cells[1])}">' in built
-    assert "../runs/" + frames.runs["id"].iloc[0] + "/runtime.json" in built
+    assert "../runs/" + frames.runs["id"].iloc[0] + "/record.json" in built
 
 
 def test_the_scorecard_comes_first(built: str):
@@ -234,7 +234,7 @@ def test_what_is_only_planned_is_folded(suite: Suite, frames: Frames, tmp_path: 
 
 def test_environment_and_comparison(built: str):
     shown = Page(built)
-    for words in ("torch 2.13.0", "processor A <chip>", "commit unknown"):
+    for words in ("E1 A <chip>, cpu, torch 2.13.0 1", "0123abc"):
         assert words in shown.text
     assert "0 of 1394 published numbers" in shown.text
     assert "1394 other numbers are of data sets, models or methods that no run of this suite has" in shown.text
