@@ -82,7 +82,7 @@ def html_fragment(table: Table, title: str, caption: str) -> str:
         spans = [f'<th colspan="{n}" scope="{"col" if n == 1 else "colgroup"}">{html.escape(w)}</th>' for w, n in level]
         head.append("<tr>" + "".join((first if number == 0 else []) + spans) + "</tr>")
     body = [
-        "<tr>" + "".join(f'<th scope="row">{html.escape(word)}</th>' for word in label)
+        "<tr>" + "".join(f'<th scope="row">{html.escape(word)}</th>' if word else "<td></td>" for word in label)
         + "".join(f"<td{cells}>{html.escape(word)}</td>" for word, cells in zip(texts, behind, strict=True)) + "</tr>"
         for label, texts, behind in zip(table.labels, table.texts, _attributes(table), strict=True)
     ]  # fmt: skip
