@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 
 .DEFAULT_GOAL := quickstart
-.PHONY: quickstart setup test test-all redraw-check soak bench lint format rulegraph report schema clean
+.PHONY: quickstart setup test test-all redraw-check soak bench lint format rulegraph report schema dictionary clean
 
 quickstart: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -56,6 +56,10 @@ format: setup
 
 schema: setup
 	$(BIN)/python -m dst_repro schema
+
+# docs/data.md: every column of the results
+dictionary: setup
+	$(BIN)/python -m dst_repro dictionary
 
 # the rule graph as a picture; needs graphviz's `dot`
 rulegraph: setup

@@ -24,7 +24,9 @@ T = TypeVar("T")
 class Params(BaseModel):
     """Parameters of a plug-in, as they stand in YAML: frozen, finite, no unknown key, no silent conversion."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 @dataclass(frozen=True)

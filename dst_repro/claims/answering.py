@@ -7,15 +7,31 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from dst_repro.claims.base import Answer, not_run
+from dst_repro.claims.base import VERDICTS, Answer, not_run
+from dst_repro.columns import Column, count, number, text
 from dst_repro.plan.config import first_finding
 from dst_repro.plan.grid import Suite
 from dst_repro.plan.schema import Claim
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 
-COLUMNS = ["paper", "claim", "states", "source", "verdict", "statistic", "low", "high", "threshold", "evidence",
-           "reduced", "stale", "n", "runs"]  # fmt: skip
+MEANINGS: dict[str, Column] = {
+    "paper": text("Slug of the file in config/papers"),
+    "claim": text("The claim's name there"),
+    "states": text("The claim, in one sentence"),
+    "source": text("Where the paper says so"),
+    "verdict": text("One of " + ", ".join(VERDICTS)),
+    "statistic": number("What was measured", "as the evidence says"),
+    "low": number("Of its 95 % interval, from here", "as the statistic"),
+    "high": number("To here", "as the statistic"),
+    "threshold": number("What it had to reach", "as the statistic"),
+    "evidence": text("What was counted or measured, and what it had to be"),
+    "reduced": text("What was reduced in the runs used, against the paper's protocol"),
+    "stale": count("Runs used that were trained by other source than today's", "runs"),
+    "n": count("Runs used", "runs"),
+    "runs": text("Their ids, parted by blanks"),
+}
+COLUMNS = list(MEANINGS)
 
 
 def answers(suite: Suite, frames: Frames) -> pd.DataFrame:

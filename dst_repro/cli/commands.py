@@ -275,6 +275,15 @@ def explain(args: argparse.Namespace) -> int:
     return 0
 
 
+def export(args: argparse.Namespace) -> int:
+    from dst_repro.cli import exporting
+
+    suite = _suite(args)
+    for line in exporting.export(_known(suite, args.run), Path(suite.file.results_dir), args.out):
+        print(line)
+    return 0
+
+
 def status(args: argparse.Namespace) -> int:
     from dst_repro.cli import standing
     from dst_repro.data.today import Today
@@ -323,4 +332,11 @@ def schema(args: argparse.Namespace) -> int:
     for name, model in (("suite", grid.SuiteFile), ("experiment", grid.Experiment), ("paper", grid.Paper)):
         text = json.dumps(model.model_json_schema(), indent=2, sort_keys=True) + "\n"
         write_text(Path(args.out) / f"{name}.schema.json", text)
+    return 0
+
+
+def dictionary(args: argparse.Namespace) -> int:
+    from dst_repro.cli import dictionary as of_columns
+
+    write_text(Path(args.out), of_columns.page())
     return 0

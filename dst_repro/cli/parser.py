@@ -108,6 +108,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--results", help="folder of the records, if it is not the suite's")
     sub = command("explain", commands.explain, "one run: its settings, its outcome, where it is used")
     sub.add_argument("run", help="id of a run of the suite")
+    sub = command(
+        "export", commands.export, "write the final network of a run: weights, masks, CSR, ONNX; and its speed"
+    )
+    sub.add_argument("run", help="id of a run whose network was kept")
+    sub.add_argument("--out", help="folder to write to [RESULTS/states/export-RUN]")
     sub = command("status", commands.status, "which runs of the suite are running, missing, failed, diverged or stale")
     sub.add_argument("--all", action="store_true", help="a line for each run")
     sub.add_argument("--strict", action="store_true", help="leave with 1 if a run failed or has no record")
@@ -121,6 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("run", nargs="+", help="id of a run of the suite, or `all`")
     sub = command("schema", commands.schema, "write the JSON schemas of the config files", suite=False)
     sub.add_argument("--out", default="workflow/schemas")
+    sub = command("dictionary", commands.dictionary, "write what every column of the results means", suite=False)
+    sub.add_argument("--out", default="docs/data.md")
     return parser
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from dst_repro.columns import Column, count, number, percent, text
 from dst_repro.compare.answering import Row, answering
 from dst_repro.compare.answers import answer
 from dst_repro.compare.cells import Cell, cells
@@ -26,6 +27,46 @@ COLUMNS = {  # of the comparison frame -> type
     **{f"{name}_{column}": kind for name in ("best_on_test", "sparsest", "at_density") for column, kind
        in (("mean", "float64"), ("std", "float64"), ("n", "Int64"), ("verdict", "str"))},
     "not_run": "str", "reason": "str", "cell": "str", "runs": "str", "other_cells": "str", "note": "str",
+}  # fmt: skip
+
+_READING = {
+    "mean": percent("Ours {}, mean over seeds"), "std": percent("Its standard deviation"),
+    "n": count("Seeds that count", "seeds"), "verdict": text("The verdict {}"),
+}  # fmt: skip
+_READINGS = {"best_on_test": "at the epoch that is best on the test", "sparsest": "at the sparsest epoch",
+             "at_density": "at the published density, interpolated"}  # fmt: skip
+MEANINGS: dict[str, Column] = {
+    "paper": text("Slug of the paper that prints the number"),
+    "item": text("Its table, figure, README or result file"),
+    "dataset": text("Slug of the data set, as published/*.csv has it"),
+    "model": text("Of the network, likewise"),
+    "method": text("Of the method, likewise"),
+    "density_percent": percent("Weights kept, as printed"),
+    "metric": text("What the number is: " + ", ".join(printed.METRICS)),
+    "published": percent("The number"),
+    "published_spread": percent("The printed ±"),
+    "spread_kind": text("What the ± is: std, se or unknown"),
+    "setting": text("key=value pairs, parted by semicolons"),
+    "status": text("How the number is known: read, derived or second-hand"),
+    "reprint_of": text("The paper and item whose number this only repeats"),
+    "verdict": text("One of " + ", ".join(VERDICTS)),
+    "reading": text("The epoch by which ours are judged"),
+    "ours_mean": percent("Ours, mean over seeds"),
+    "ours_std": percent("Its standard deviation"),
+    "ours_n": count("Seeds that count", "seeds"),
+    "ours_density": percent("The density of ours"),
+    "difference": number("Ours less the published", "points"),
+    "margin": number("Within which both count as equal", "points"),
+    "p": number("Of the test that the verdict rests on"),
+    "p_holm": number("The same, corrected by Holm over all tests of the item"),
+    **{f"{name}_{key}": column._replace(meaning=column.meaning.format(when))
+       for name, when in _READINGS.items() for key, column in _READING.items()},
+    "not_run": text("In short why no run answers"),
+    "reason": text("What the verdict rests on, or why there is none"),
+    "cell": text("The cells that answer, parted by blanks"),
+    "runs": text("Ids of their finished runs, parted by blanks"),
+    "other_cells": text("Other cells that match"),
+    "note": text("What published/*.csv notes"),
 }  # fmt: skip
 
 

@@ -29,6 +29,7 @@ class OwnParams(Params):
     mean: Numbers = ()
     """Of each channel, in units of `divisor`; subtracted, then comes the division by `std`. By default neither."""
     std: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(strict=False)] = ()
+    """Of each channel, in the units of `mean`."""
 
 
 class FolderParams(OwnParams):

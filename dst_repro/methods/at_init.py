@@ -23,6 +23,7 @@ Mode = Literal["train", "eval"]
 
 class AtInitParams(PruneParams):
     scope: Scope = "global"
+    """Whether scores are compared over the whole network or layer by layer, at which densities."""
     iterations: Annotated[int, Field(ge=1)] = 1
     """T prunings, each of them scores what is left; after the t-th the density is density^(t/T)."""
     positions: Literal["scored", "shuffled"] = "scored"

@@ -9,6 +9,7 @@ from dst_repro.registry import methods
 
 class TaylorParams(SensitivityParams):
     mode: Mode = "eval"
+    """Of batch normalisation while scores are taken."""
 
 
 @methods.register("taylor", TaylorParams, density=True, uses=[("prune rule", "taylor")])

@@ -50,22 +50,36 @@ Percent = Annotated[Number, Field(le=100)]
 class Published(BaseModel):
     """One printed number, in percent."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     paper: Slug
+    """Where the number stands: the paper."""
     item: Annotated[str, Field(min_length=1)]
+    """Its table, figure, README or result file."""
     dataset: Slug
+    """Slug of the data set, as are `model` and `method`; see `published/README.md` for how they map to the suite's."""
     model: Slug
+    """Of the network."""
     method: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*(\+tost)?$")]
+    """Of the method; `+tost` with the tricks of ToST."""
     density_percent: Annotated[Percent, Field(gt=0)]
+    """Weights kept of the prunable ones, in percent; 100 for a dense net. For DST the density reached."""
     metric: Literal["top1", "top5", "error", "remaining_percent", "layer_remaining"]
+    """What the number is."""
     value: Percent
+    """The number, in percent whatever the metric."""
     spread: Number | None
+    """The printed ±; empty if none is printed."""
     spread_kind: Literal["", "std", "se", "unknown"]
+    """What it is; unknown where the source does not say."""
     n_seeds: Annotated[int, Field(ge=1, lt=2**31), BeforeValidator(_printed)] | None
+    """Seeds behind the number; empty if not stated."""
     status: Literal["read", "second-hand", "derived"]
+    """How it is known: read in the paper, its code or result files; printed by another paper; digitised or computed."""
     setting: Annotated[str, Field(pattern=r"^([a-z_]+=[^;=]+(;[a-z_]+=[^;=]+)*)?$")]
+    """Pairs of key and value, parted by semicolons: of the training, as alpha, or of the number, as layer."""
     note: str
+    """What a reader should know."""
 
     @field_validator("spread", "n_seeds", mode="before")
     @classmethod

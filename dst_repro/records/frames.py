@@ -31,41 +31,71 @@ STATUSES = ("finished", "diverged", "failed", "missing")
 
 _share = pa.Check.in_range(0, 1)
 
+
+def _column(kind: Any, meaning: str, unit: str = "", *checks: pa.Check, **more: Any) -> pa.Column:
+    return pa.Column(kind, list(checks), description=meaning, metadata={"unit": unit}, **more)
+
+
+_PER_EPOCH = {
+    "epoch": "its number",
+    "density": "share of the maskable weights that are kept",
+    "test_accuracy": "accuracy on the test images",
+    "validation_accuracy": "accuracy on the images held out; null without any",
+    "train_loss": "mean training loss",
+    "test_loss": "mean loss on the test images",
+    "test_top5": "share of the test images whose class is among the five likeliest; only where there are 200 or more",
+}
+_OF = {
+    "last": "The last epoch",
+    "best_on_validation": "The epoch that is best on the images held out, of those as sparse as asked",
+    "best_on_test": "The epoch that is best on the test images, of those as sparse as asked",
+}
+_SHARES = ("density", "test_accuracy", "validation_accuracy", "test_top5")
+
+
+def _metric(selection: str, name: str) -> pa.Column:
+    checks, unit = ((_share,), "share of 1") if name in _SHARES else ((), "")
+    return _column(float, f"{_OF[selection]}: {_PER_EPOCH[name]}", unit, *checks, nullable=True)
+
+
 RUNS = pa.DataFrameSchema(
     {
-        "id": pa.Column(str, unique=True),
-        "cell": pa.Column(str),
-        "experiments": pa.Column(object),  # list of slugs
-        "protocol": pa.Column(object),  # list of papers whose protocol the run follows
-        "reduced": pa.Column(str, nullable=True),  # what was reduced, where an experiment says so
-        "status": pa.Column(str, pa.Check.isin(STATUSES)),
-        "reason": pa.Column(str, nullable=True),
-        "stale": pa.Column(bool),  # trained by other source than today's
-        "trained_at": pa.Column(str, nullable=True),  # commit
-        "mask_of": pa.Column(str, nullable=True),  # id of the run that `mask_from` names
-        "config": pa.Column(str),  # canonical JSON, fields that differ from their default
-        "note": pa.Column(str, nullable=True),  # of the copy of the data set
-        "parameters": pa.Column(float, nullable=True),
-        "numel": pa.Column(float, nullable=True),  # maskable weights
-        "kept": pa.Column(float, nullable=True),
-        "effective": pa.Column(float, nullable=True),  # kept weights on a path; null where they were not counted
-        "collapsed": pa.Column(float, nullable=True),  # layers without any such weight; null likewise
-        "layers": pa.Column(str, nullable=True),  # JSON: [{name, shape, numel, kept, effective}]
-        "wall_seconds": pa.Column(float, nullable=True),
-        "seconds_in_steps": pa.Column(float, nullable=True),
-        "dataset": pa.Column(str),
-        "model": pa.Column(str),
-        "method": pa.Column(str),
-        "density": pa.Column(float, _share, nullable=True),  # the target; null for methods without one
-        "seed": pa.Column(int, pa.Check.ge(0)),
-        **{f"{s}.{m}": pa.Column(float, _share, nullable=True)
-           for s in SELECTIONS for m in ("density", "test_accuracy", "validation_accuracy")},
-        **{f"{s}.{m}": pa.Column(float, nullable=True)
-           for s in SELECTIONS for m in ("epoch", "train_loss", "test_loss")},
+        "id": _column(str, "The run: cell and seed", unique=True),
+        "cell": _column(str, "The configuration without its seed"),
+        "experiments": _column(object, "List: the experiments that have the run"),
+        "protocol": _column(object, "List: the papers whose protocol the run follows"),
+        "reduced": _column(str, "What was reduced, where an experiment says so", nullable=True),
+        "status": _column(str, f"One of {', '.join(STATUSES)}", "", pa.Check.isin(STATUSES)),
+        "reason": _column(str, "Why it is not finished", nullable=True),
+        "stale": _column(bool, "Whether it was trained by other source than today's"),
+        "trained_at": _column(str, "The commit that it was trained at", nullable=True),
+        "mask_of": _column(str, "Id of the run that `mask_from` names", nullable=True),
+        "config": _column(str, "JSON: the fields that differ from their default"),
+        "note": _column(str, "Of the copy of the data set, where it is not the original", nullable=True),
+        "parameters": _column(float, "Parameters of the network, masked or not", nullable=True),
+        "numel": _column(float, "Maskable weights", nullable=True),
+        "kept": _column(float, "Of them those that the final mask keeps", nullable=True),
+        "effective": _column(
+            float, "Of these those on a path from input to output; null where they were not counted", nullable=True
+        ),
+        "collapsed": _column(float, "Layers without any such weight; null likewise", nullable=True),
+        "layers": _column(str, "JSON: a list of layers, see below", nullable=True),
+        "wall_seconds": _column(float, "What the training took", "s", nullable=True),
+        "seconds_in_steps": _column(float, "Of that in optimiser steps", "s", nullable=True),
+        "dataset": _column(str, "Slug of the data set"),
+        "model": _column(str, "Slug of the network"),
+        "method": _column(str, "Slug of the method"),
+        "density": _column(float, "The target; null for methods without one", "share of 1", _share, nullable=True),
+        "seed": _column(int, "Of initialisation, data order and masks", "", pa.Check.ge(0)),
+        **{f"{s}.{m}": _metric(s, m) for s in SELECTIONS for m in ("density", "test_accuracy", "validation_accuracy")},
+        **{f"{s}.{m}": _metric(s, m) for s in SELECTIONS for m in ("epoch", "train_loss", "test_loss")},
     },
     coerce=True,
     strict=False,  # beside these stand the other fields of RunConfig, parameters as `method_params.alpha`
-)  # fmt: skip
+)
+OPTIONAL = {f"{s}.test_top5": _metric(s, "test_top5") for s in SELECTIONS}
+OPTIONAL["tricks"] = _column(str, "Slugs of the run's tricks, ` + ` between them")
+"""Columns of frames whose runs have it."""
 
 TOGETHER = " + "
 """Between the names of tricks."""
@@ -74,14 +104,31 @@ GRANDPARENTS = tuple(f"{a}.{b}" for a in PARENTS for b in PARENTS)  # a chain of
 WORD = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())  # a few words in millions of rows
 HISTORY = pyarrow.schema(
     [
-        pyarrow.field("id", WORD, nullable=False),
-        pyarrow.field("step", pyarrow.int64(), nullable=False),
-        pyarrow.field("epoch", pyarrow.int64(), nullable=False),
-        pyarrow.field("layer", WORD, nullable=False),
-        pyarrow.field("name", WORD, nullable=False),
-        pyarrow.field("value", pyarrow.float64(), nullable=False),
+        pyarrow.field(name, kind, nullable=False, metadata={"description": meaning})
+        for name, kind, meaning in (
+            ("id", WORD, "The run"),
+            ("step", pyarrow.int64(), "Optimiser steps taken so far"),
+            ("epoch", pyarrow.int64(), "Epochs finished; for rows of a single step, epochs begun"),
+            ("layer", WORD, "The layer; empty for the whole network"),
+            ("name", WORD, "What is measured, see below"),
+            ("value", pyarrow.float64(), "Its value: shares of 1, counts of weights, losses"),
+        )
     ]
 )
+MEASURED = {
+    "density": "Share of the maskable weights that are kept",
+    "train_loss, test_loss, validation_loss": "Mean loss of the epoch, on the test images, on those held out",
+    "test_accuracy, validation_accuracy": "Share of the images that are classified rightly",
+    "test_top5": "Share of the test images whose class is among the five likeliest",
+    "learning_rate": "Of the epoch's last step",
+    "kept": "Weights of a layer that are kept",
+    "from_start": "Of them those that the initial mask kept, too",
+    "explored": "Weights of a layer that were active at any time",
+    "rewired, resets, spliced, ...": "What a method counts of a layer since the last row, see its docstring",
+    "selected/RULE, common/RULE/RULE": "Weights of a layer that a prune rule would drop, and that two would",
+    "step_kept, step_pruned, step_recovered": "Of a layer after one step: weights kept, masked and brought back by it",
+}
+"""Names in the history -> their meaning."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class DataUsed(_Part):
@@ -40,9 +40,13 @@ class LayerCount(_Part):
     """Weights of one layer at the end of the run."""
 
     name: str
+    """Name of the module, as `fc1`."""
     shape: tuple[int, ...]
+    """Of its weight."""
     numel: Annotated[int, Field(ge=1)]
+    """Its weights."""
     kept: int
+    """Those that the final mask keeps."""
     effective: int | None = None
     """Kept weights on some path from the input to the output; null in records older than this field."""
 

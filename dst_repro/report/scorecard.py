@@ -11,6 +11,7 @@ import pandas as pd
 
 from dst_repro import compare
 from dst_repro.claims.base import VERDICTS as ANSWERS
+from dst_repro.columns import Column, count, share, text
 from dst_repro.files import write_text
 from dst_repro.tables import render
 
@@ -27,6 +28,18 @@ CAPTION = (
 )
 OF_CLAIMS = {verdict: f"claims_{verdict.replace(' ', '_')}" for verdict in ANSWERS}  # verdict -> column
 OF_NUMBERS = {verdict: verdict.replace(" ", "_") for verdict in compare.VERDICTS}
+MEANINGS: dict[str, Column] = {
+    "paper": text("Slug of the paper; `all` in the last row"),
+    "numbers": count("Its published numbers, reprinted ones once"),
+    "in_reach": count("Of them those whose data set, model and method are among the planned runs"),
+    "answered": count("Of them those beside which ours stand"),
+    "share": share("Answered of all; null without any"),
+    **{column: count(f"Numbers whose verdict is: {verdict}") for verdict, column in OF_NUMBERS.items()},
+    "claims": count("Its claims that are written as rules"),
+    **{column: count(f"Claims whose answer is: {verdict}") for verdict, column in OF_CLAIMS.items()},
+    **{f"{column}_reduced": count(f"Of those that are {verdict}, by runs with a reduced protocol")
+       for verdict, column in OF_CLAIMS.items() if verdict != "not run"},
+}  # fmt: skip
 DASH = "\N{EN DASH}"
 
 

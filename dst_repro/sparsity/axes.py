@@ -33,6 +33,7 @@ class DropAndGrowParams(Params):
     prune_rate: Rate = 0.3
     """Share of the active weights that the first update drops."""
     decay: Decay = "cosine"
+    """How that share falls over the training."""
     drop: DropBy = "magnitude"
     """By which score weights are dropped, the lowest first."""
     gamma: Annotated[float, Field(ge=0)] = 1.0

@@ -24,6 +24,7 @@ class RescaledInitParams(Params):
     gradients: Literal["masked", "all"] = "masked"
     """Whether those of pruned weights take part, in the look-ahead and in the norm: `all` is `released`, type 2."""
     iterations: Annotated[int, Field(ge=1)] = 180
+    """Mini-batches that the factors learn from."""
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
     """Of the factors."""
     eta: Annotated[float, Field(gt=0)] = 0.1
