@@ -14,7 +14,7 @@ from dst_repro.claims.base import VERDICTS
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
 from dst_repro.tables.names import prose
-from dst_repro.tables.render import Table, frame_csv, html_fragment, markdown
+from dst_repro.tables.render import Table, frame_csv, markdown
 
 TITLE = "What the papers say, and what the runs say to it"
 HEADS = ("claim", "answer", "evidence")
@@ -44,11 +44,6 @@ def table(frame: pd.DataFrame) -> Table:
 def _texts(row: dict[str, Any]) -> list[str]:
     marks = [row["verdict"], "reduced" if row["reduced"] else "", f"{row['stale']} runs stale" if row["stale"] else ""]
     return [row["states"], ", ".join(filter(None, marks)), NEGATIVE.sub("\N{MINUS SIGN}", prose(row["evidence"]))]
-
-
-def html(frame: pd.DataFrame) -> str:
-    """The table alone, for a page that has a style of its own."""
-    return html_fragment(table(frame), TITLE, caption(frame))
 
 
 def write(frame: pd.DataFrame, folder: Path) -> None:
