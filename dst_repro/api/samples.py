@@ -28,7 +28,7 @@ class Samples:
     """
 
     def __init__(self, source: Source, device: torch.device, seed: int) -> None:
-        if not callable(source) and iter(source) is source:
+        if isinstance(source, Iterator):
             raise ConfigError("is an iterator, which reading would use up: give the loader, or a function", "data")
         self._source, self._device, self._seed = source, device, seed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Mapping, Sized
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -79,7 +80,8 @@ class Sparse:
         self._scaled = _Scaled(self)
         self.steps_done = 0
         say_unmasked(model)
-        own = NoData(given["method"]) if data is None else OwnData(data, model, self.settings.seed)
+        self._data = None if data is None else OwnData(data, model, self.settings.seed)
+        own = NoData(given["method"]) if self._data is None else self._data
         config: Any = self.settings  # has the fields of a run that methods and tricks read
         epoch = self.settings.steps_per_epoch or self.settings.steps
         context = OwnContext(config, epoch, cast(Any, own), steps=self.settings.steps)
@@ -218,6 +220,19 @@ class Sparse:
     def plain_model(self) -> nn.Module:
         """The network as it was before `sparsify`, with `plain_state`."""
         return self._build(self.plain_state())
+
+    def export(self, folder: str | Path, sample: Tensor | None = None) -> list[str]:
+        """Write the network as it is now in every form, and measure it, see `export.write`; returns what to tell.
+
+        `sample` are inputs to measure with, by default some of `data`.
+        """
+        from dst_repro.export import write
+
+        if sample is None:
+            if self._data is None:
+                raise ConfigError("give some inputs to measure with", "export", "sample")
+            sample = next(self._data.train.batches(self.settings.batch_size))[0]
+        return write(self.plain_model(), self.masks(), sample, Path(folder))
 
     # Between two lives of the loop
 
