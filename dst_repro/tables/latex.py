@@ -17,20 +17,23 @@ GAP = 0.71
 """Between two columns, in em: 3 pt on either side."""
 WRAP = 9.5
 """A column wider than this is broken into lines."""
+ROOM = 1.1
+"""For what is estimated of a broken column: too narrow a one is seen, too wide a one hardly."""
 LABELS = 0.55
 """Share of the line that the columns of labels may take."""
 
 LETTERS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%",
     "_": r"\_\allowbreak{}", "/": r"/\allowbreak{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "±": r"$\pm$", "\N{MULTIPLICATION SIGN}": r"$\times$", "\N{MINUS SIGN}": "$-$", "\N{EM DASH}": "---",
     "\N{EN DASH}": "--", "\N{LESS-THAN OR EQUAL TO}": r"$\le$", "\N{GREATER-THAN OR EQUAL TO}": r"$\ge$",
     "\N{SQUARE ROOT}": r"$\surd$", "\N{ALMOST EQUAL TO}": r"$\approx$", "\N{INFINITY}": r"$\infty$",
     "\N{RIGHTWARDS ARROW}": r"$\to$", "\N{HORIZONTAL ELLIPSIS}": r"\dots{}", "\N{NO-BREAK SPACE}": "~",
     "\N{MIDDLE DOT}": r"$\cdot$", "\N{DEGREE SIGN}": r"$^\circ$",
 }  # fmt: skip
-LETTERS |= {letter: rf"$\{unicodedata.name(letter).split()[-1].lower()}$" for letter in "αβγδεζηθκλμνπρστφχψω"}
+GREEK = {letter: unicodedata.name(letter).split()[-1].lower() for letter in "αβγδεζηθκλμνπρστφχψω"}
+LETTERS |= {letter: rf"$\{name}$" for letter, name in (GREEK | {"λ": "lambda"}).items()}  # Unicode says LAMDA
 ACCENTED = re.compile(r"[\u00c0-\u017f]")
 """Letters that LaTeX reads by itself."""
 NARROW, WIDE = set("ijlft.,;:'|!()[] I-rs"), set("mwMW%±+=<>@&\N{MINUS SIGN}\N{EM DASH}")
@@ -77,8 +80,8 @@ class Column:
     @property
     def least(self) -> float:
         """What no break makes narrower."""
-        words = map(_ems, self.heads[-1].split())
-        return max([*words, *(map(_longest, self.texts) if self.broken else [])], default=0.0)
+        room = ROOM if self.broken else 1.0
+        return room * max([*map(_ems, self.heads[-1].split()), *(map(_longest, self.texts) if self.broken else [])])
 
     def narrow(self, share: float) -> None:
         self.broken = True
