@@ -84,6 +84,11 @@ def label(kind: str, slug: str) -> str:
     return str(found["label"]) if found else slug
 
 
+def labels() -> dict[str, dict[str, str]]:
+    """{kind: {slug: label}}"""
+    return {kind: {slug: entry["label"] for slug, entry in known.items()} for kind, known in catalogue().items()}
+
+
 _TYPES = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)
 _Validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=_TYPES)
 """To JSON Schema 2.0 is an integer; to the models of parameters it is none."""

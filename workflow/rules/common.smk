@@ -9,7 +9,7 @@ from pathlib import Path
 from dst_repro.cli.drawing import paths
 from dst_repro.data.today import Today
 from dst_repro.errors import UserError
-from dst_repro.plan.catalogue import look_up, required
+from dst_repro.plan.catalogue import labels, look_up, required
 from dst_repro.plan.fingerprint import source_of
 from dst_repro.plan.grid import plan, suite_values
 from dst_repro.records.standing import source
@@ -63,10 +63,15 @@ def SUITE_JSON(wildcards):
     return SUITE_TEXT
 
 
+# what readers see of every slug: in docstrings, which are no source
+LABELS = hashlib.sha256(json.dumps(labels(), sort_keys=True).encode()).hexdigest()[:8]
+
+
 def drawn_by(item):
-    """What draws an item: its source, and the published numbers where it reads them."""
+    """What draws an item: its source, the published numbers where it reads them, and labels."""
     kind = "plot" if item.kind == "figure" else "table"
-    return source_of("dst_repro.cli.drawing", look_up(kind, item.builder)["module"])
+    made_by = source_of("dst_repro.cli.drawing", look_up(kind, item.builder)["module"])
+    return f"{made_by} {LABELS}"
 
 
 wildcard_constraints:
