@@ -56,7 +56,8 @@ def headlines(papers: Iterable[Items]) -> list[dict[str, Any]]:
 def _item(frames: Frames, item: Item, name: str, results: Path, figures: Path) -> dict[str, Any]:
     """What the template needs of a table or figure; `content` is None where its file does not exist."""
     folder = results if item.kind == "table" else figures
-    known = runs.titles(frames.of(item.experiments).runs)
+    part = frames.of(item.experiments).runs
+    known = runs.titles(part[part["status"] != "missing"])
     table = item.kind == "table"
     content = _table(folder / f"{name}.html", known) if table else picture.data_uri(folder / f"{name}.svg")
     drawn = {row["cell"] for row in _csv(folder / f"{name}.csv") if "cell" in row}

@@ -11,6 +11,7 @@ import pytest
 
 from dst_repro import compare
 from dst_repro.claims import write as claims
+from dst_repro.cli import drawing
 from dst_repro.plan.grid import load_suite
 from dst_repro.records.frames import aggregate
 from dst_repro.report import page
@@ -52,7 +53,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Suite -> its page, from the committed records, tables and figures."""
+    """Suite -> its page, from the committed records and figures; tables are drawn."""
     folder, made = tmp_path_factory.mktemp("pages"), dict[str, Path]()
 
     def render(name: str) -> Path:
@@ -65,17 +66,18 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 def _render(name: str, folder: Path) -> Path:
     results, figures = folder / "results" / name, folder / "figures" / name
-    for own in (results, figures):
-        own.mkdir(parents=True)
-        for suite in COMMITTED:  # `all` keeps no items: it has those of the others
-            for path in (ROOT / own.parent.name / suite).glob("*-*.*"):
-                (own / path.name).symlink_to(path)
+    figures.mkdir(parents=True)
+    for owner in COMMITTED:  # `all` keeps no figures: it has those of the others
+        for path in (ROOT / "figures" / owner).iterdir():
+            (figures / path.name).symlink_to(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)
         suite = load_suite(Path(f"config/{name}.yaml"))
         frames = aggregate(suite, Path("results"))
         if not (frames.runs["status"] == "finished").any():
             pytest.skip("no records are committed here")
+        for file, key in suite.files("table").items():
+            drawing.item(frames, suite.items[key], results, file)
         known = Path("results") / name
         return page.write(suite, frames, compare.read(known), claims.read(known), results, figures)
 

@@ -213,6 +213,7 @@ def test_what_is_only_planned_is_folded(suite: Suite, frames: Frames, tmp_path: 
     runs.loc[~dense, "status"] = "missing"
     part = Frames(runs, frames.history)
     items = dict(suite.items) | {"p/later": suite.items["p/table"].model_copy(update={"experiments": ["later"]})}
+    items["p/both"] = suite.items["p/figure"].model_copy(update={"experiments": ["few", "later"]})
     text = page.render(
         replace(suite, items=items), part, compare.comparison(part), answers(suite, part), tmp_path, tmp_path
     )
@@ -230,6 +231,7 @@ def test_what_is_only_planned_is_folded(suite: Suite, frames: Frames, tmp_path: 
     (cell,) = set(runs.loc[~dense, "cell"])
     assert f"{cell}: s0 s1 s2 s3" in shown.text  # one line
     assert 'id="p-later"' not in text
+    assert f'"#{anchor(cell)}"' not in text  # nothing leads to a cell that has no place
 
 
 def test_environment_and_comparison(built: str):
