@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dst_repro.errors import UserError
-from dst_repro.plots import style
+from dst_repro.plots import names, scale, style
 from dst_repro.plots.curves import COUNTS
+from dst_repro.plots.scale import Scale
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.statistics.summary import summarise
@@ -37,6 +38,8 @@ class GridParams(Selected):
     least: float | None = None
     """Where the axis of the accuracy begins, in percent; what lies below is not shown. Panels that lie wholly below it
     are shown as they are."""
+    scale: Scale = "accuracy"
+    """Accuracy, or the error on a logarithmic axis."""
 
 
 @plots.register("accuracy-grid", GridParams)
@@ -56,6 +59,7 @@ class AccuracyGrid:
 
     @staticmethod
     def figure(frame: pd.DataFrame, params: GridParams) -> Figure:
+        frame = _scaled(frame, params.scale)
         down = places(frame, "row")
         across = [(title, column, rows) for title, rows in style.facets(frame) for column in places(rows, "column")]
         lying = len(across) == 1  # a single column of panels is laid down
@@ -79,18 +83,31 @@ class AccuracyGrid:
                     axes.sharey(other)
                 panels = rows[rows["column"].isin([column, ""])]
                 _draw(axes, panels[panels["row"].isin([row, ""])], looks)
-                if params.least is not None and (room := panels["high"].max() - params.least) > 0:
-                    axes.set_ylim(params.least, params.least + 1.05 * room)  # one for all that share the axis
+                _limit(axes, panels, params)
                 if lying or row == down[0]:
-                    words = ", ".join(filter(None, [title, column, row if lying else ""]))
-                    axes.set_title(words if len(words) * most < 96 else words.replace(", ", "\n", 1))
+                    words = ", ".join(filter(None, [title, *map(names.words, [column, row if lying else ""])]))
+                    axes.set_title(style.wrapped(words, max(most, 2)))
                 if lying or row == down[-1]:
                     axes.set_xlabel(_name(params.x))
                 if place == 0:
-                    axes.set_ylabel("\n".join(filter(None, ["" if lying else row, "test accuracy (%)"])))
+                    axes.set_ylabel(
+                        "\n".join(filter(None, ["" if lying else names.words(row), scale.label(params.scale)]))
+                    )
                 axes.tick_params(labelbottom=lying or row == down[-1], labelleft=place == 0 or not lying)
         style.legend(figure, [look.line() for look in looks.values()])
         return figure
+
+
+def _scaled(frame: pd.DataFrame, wanted: Scale) -> pd.DataFrame:
+    mean, low, high = (scale.shown(frame[name], wanted) for name in ("mean", "low", "high"))
+    return frame.assign(mean=mean, low=low, high=high)
+
+
+def _limit(axes: Axes, rows: pd.DataFrame, params: GridParams) -> None:
+    """One for all panels that share the axis."""
+    best = scale.shown(rows["high"], params.scale).max()  # back from what is shown
+    least = params.least if params.least is not None and best > params.least else None
+    scale.limit(axes, rows["mean"], (rows["high"] - rows["mean"]).abs(), params.scale, least)
 
 
 def _name(x: str) -> str:
@@ -101,7 +118,7 @@ def _row(cell: Cell, params: GridParams) -> dict[str, Any]:
     found = 100 * cell.finished[f"{params.selection}.test_accuracy"].dropna()
     summary = summarise(found)
     place = {
-        key: fields.heading(name, fields.text(cell, name)) if name else ""
+        key: fields.heading(name, cell.field(name)) if name else ""
         for key, name in (("column", params.column), ("row", params.row))
     }
     return {
@@ -130,6 +147,5 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
                 style.spread(axes, line, "x", look.colour)
             else:  # a band would run from the seeds of one point to the single one of the next
                 axes.vlines(line["x"], line["low"], line["high"], color=look.colour, linewidth=0.8)
-            axes.plot(line["x"], line["mean"], color=look.colour, marker=look.marker, linestyle=look.stroke,
-                      markersize=3)  # fmt: skip
+            axes.plot(line["x"], line["mean"], **look.drawn())
             style.log_numbers(axes)

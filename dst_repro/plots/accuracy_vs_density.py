@@ -9,11 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from dst_repro.plots import style
+from dst_repro.errors import UserError
+from dst_repro.plots import scale, style
+from dst_repro.plots.scale import Scale
 from dst_repro.published import loader as published
 from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import plots
+from dst_repro.tables import fields
 from dst_repro.tables.cells import Beside, Cell, cells, plain
 
 EPOCHS = {"last": "last epoch", "best_on_validation": "best epoch on validation", "best_on_test": "best epoch on test",
@@ -30,6 +33,8 @@ class TradeOffParams(Beside):
     """Fields of which each value has a line of its own, for the methods whose cells differ in them."""
     least: float | None = None
     """Where the axis of the accuracy begins, in percent; what lies below is not shown."""
+    scale: Scale = "accuracy"
+    """Accuracy, or the error on a logarithmic axis."""
 
 
 @plots.register("accuracy-vs-density", TradeOffParams)
@@ -43,12 +48,13 @@ class AccuracyVsDensity:
         rows: list[dict[str, object]] = []
         x, y = f"{params.selection}.density", f"{params.selection}.test_accuracy"
         known = cells(runs, params.where)
+        lines = lines_of(known, params.lines)
         for cell in known:
             done = cell.finished.dropna(subset=[x, y])
             if done.empty:
                 continue
             common = {"dataset": cell.dataset, "model": cell.model, "method": cell.method, "setting": cell.setting,
-                      "cell": cell.id, "planned": cell.planned, "line": _line(cell, known, params.lines)}  # fmt: skip
+                      "cell": cell.id, "planned": cell.planned, "line": lines[cell.id]}  # fmt: skip
             points = zip(done["seed"], 100 * done[x], 100 * done[y], strict=True)
             rows += [common | {"what": "run", "seed": s, "density": d, "accuracy": a, "n": 1} for s, d, a in points]
             mean, std = 100 * done[[x, y]].mean(), 100 * done[[x, y]].std()
@@ -69,6 +75,7 @@ class AccuracyVsDensity:
 
     @staticmethod
     def figure(frame: pd.DataFrame, params: TradeOffParams) -> Figure:
+        frame = frame.assign(accuracy=scale.shown(frame["accuracy"], params.scale))
         columns = style.facets(frame)
         looks = style.looks(frame.assign(setting=frame["line"]))  # what else there is are the points of a line
         printed = frame["what"] == "published"
@@ -84,21 +91,32 @@ class AccuracyVsDensity:
             style.log_percent(axes, "x")
             _widen(axes, rows)
             axes.set_title(title)
-            axes.set_xlabel("weights kept (%)")
-        line[0].set_ylabel(f"test accuracy (%), {EPOCHS[params.selection]}")
-        if params.least is not None:
-            for axes, (_, rows) in zip(line, columns, strict=True):
-                top = (rows["accuracy"] + rows["accuracy_std"].fillna(0)).max()
-                axes.set_ylim(params.least, max(top + 0.05 * (top - params.least), params.least + 0.1))
+            axes.set_xlabel("density (%)")
+            scale.limit(axes, rows["accuracy"], rows["accuracy_std"].fillna(0), params.scale, params.least)
+        line[0].set_ylabel(f"{scale.label(params.scale)}, {EPOCHS[params.selection]}")
         style.legend(figure, handles)
         return figure
 
 
-def _line(cell: Cell, known: list[Cell], fields: tuple[str, ...]) -> str:
-    """What tells the line of a cell from others of its method: the values in which they differ."""
+def lines_of(known: list[Cell], wanted: tuple[str, ...]) -> dict[str, str]:
+    """Cell -> what tells its line from others of its method: the fields in which they differ.
+
+    Raises `UserError` where two cells of one line are to have the same density: it would run back and forth.
+    """
+    lines = {cell.id: _line(cell, known, wanted) for cell in known}
+    places = [(cell.dataset, cell.model, cell.method, lines[cell.id], cell.field("density")) for cell in known]
+    for place, cell in zip(places, known, strict=True):
+        if cell.field("density") and places.count(place) > 1:
+            raise UserError(f"two cells of {cell.method} on {cell.dataset}, {cell.model} are to have "
+                            f"{cell.field('density')}: choose by `where`, or name their field in `lines`")  # fmt: skip
+    return lines
+
+
+def _line(cell: Cell, known: list[Cell], wanted: tuple[str, ...]) -> str:
     same = [other.runs for other in known if other.method == cell.method]
-    differ = [f for f in fields if f in cell.runs and len({plain(runs[f].iloc[0]) for runs in same}) > 1]
-    return " ".join(filter(None, (plain(cell.runs[field].iloc[0]) for field in differ)))
+    differ = [f for f in wanted if f in cell.runs and len({plain(runs[f].iloc[0]) for runs in same}) > 1]
+    words = {name: fields.heading(name, cell.field(name)) for name in differ if cell.field(name)}
+    return ", ".join(f"from {word}" if name.startswith("weights_from.") else word for name, word in words.items())
 
 
 def _widen(axes: Axes, rows: pd.DataFrame) -> None:
@@ -124,5 +142,4 @@ def _points(axes: Axes, rows: pd.DataFrame, look: style.Look) -> None:
     axes.plot(printed["density"], printed["accuracy"], **look.published())
     mean = rows[rows["what"] == "mean"].sort_values("density")
     up, across = mean["accuracy_std"].fillna(0), mean["density_std"].fillna(0)
-    axes.errorbar(mean["density"], mean["accuracy"], up, across, color=look.colour, marker=look.marker,
-                  linestyle=look.stroke, elinewidth=0.8, capsize=1.5)  # fmt: skip
+    axes.errorbar(mean["density"], mean["accuracy"], up, across, **look.spread())

@@ -21,7 +21,7 @@ from dst_repro.tables import fields
 from dst_repro.tables.cells import Beside, Cell, cells
 
 Selection = Literal["last", "best_on_validation", "best_on_test", "sparsest"]
-METRICS = {"test_accuracy": "test accuracy (%)", "density": "weights kept (%)"}
+METRICS = {"test_accuracy": "test accuracy (%)", "density": "density (%)"}
 PRINTED = {"top1": "test_accuracy", "remaining_percent": "density"}
 COLUMNS = [*style.CELL, "source", "metric", "x", "mean", "std", "n", "planned"]
 
@@ -70,7 +70,7 @@ class AgainstParameter:
                     axes.set_title(title)
             line[0].set_ylabel(label)
         for axes in grid[-1]:
-            axes.set_xlabel("density asked for (%)" if params.parameter == "density" else _name(params))
+            axes.set_xlabel("target density (%)" if params.parameter == "density" else _name(params))
             if axes.get_xscale() == "log":
                 _ticks(axes)
         style.legend(figure, style.samples(looks, frame, frame["source"] == "published"))
@@ -110,8 +110,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], style.Loo
             style.level(axes, mean, std, look)
         if len(line):
             axes.set_xscale("log")
-            axes.errorbar(line["x"], line["mean"], line["std"].fillna(0), color=look.colour, marker=look.marker,
-                          linestyle=look.stroke, elinewidth=0.8, capsize=1.5)  # fmt: skip
+            axes.errorbar(line["x"], line["mean"], line["std"].fillna(0), **look.spread())
 
 
 def _ticks(axes: Axes) -> None:

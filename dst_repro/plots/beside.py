@@ -10,12 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from dst_repro.errors import UserError
+from dst_repro.plots.style import Look
 from dst_repro.published import loader as published
 from dst_repro.records.frames import Frames
 from dst_repro.tables.cells import Beside, Cell, cells
 
 LABEL = "published"
-HOLLOW: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "markersize": 4.5, "linestyle": "none"}
+HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markersize": 5, "linestyle": "none"}
 PRINTED = {"remaining_percent": "density", "top1": "test_accuracy"}
 
 
@@ -44,16 +45,19 @@ def with_published(frame: pd.DataFrame, frames: Frames, params: Beside) -> pd.Da
     return frame.assign(published=pd.Series(found, frame.index, dtype=float).where(last))
 
 
-def end_values(axes: Axes, rows: pd.DataFrame, colour: Any) -> None:
-    """The published end values of one curve, as hollow marks at its last epoch."""
+def end_values(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
+    """The published end values of one curve, as hollow marks of its own at its last epoch."""
     if LABEL in rows:
         ends = rows.dropna(subset=[LABEL])
-        axes.plot(ends["epoch"], ends[LABEL], color=colour, zorder=3, **HOLLOW)
+        marker = look.point().marker
+        (marks,) = axes.plot(ends["epoch"], ends[LABEL], color=look.colour, marker=marker, zorder=3, **HOLLOW)
+        marks.set_clip_on(False)  # they may lie on the frame
+        marks.set_in_layout(False)
 
 
 def sample(frame: pd.DataFrame) -> list[Line2D]:
     """For the legend, if the frame has published values."""
-    return [Line2D([], [], color="0.4", label=LABEL, **HOLLOW)] if LABEL in frame else []
+    return [Line2D([], [], color="0.4", marker="o", label=f"{LABEL}, hollow", **HOLLOW)] if LABEL in frame else []
 
 
 def _values(item: str, cell: Cell) -> dict[tuple[str], float]:

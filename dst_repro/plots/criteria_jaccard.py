@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from dst_repro.plots import overlap, style
+from dst_repro.plan.catalogue import label
+from dst_repro.plots import names, overlap, style
 from dst_repro.plots.curves import COUNTS
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -56,7 +57,7 @@ class CriteriaJaccard:
     def figure(frame: pd.DataFrame, params: JaccardParams) -> Figure:
         frame = frame[frame["over"] == params.over]
         panels = [
-            (f"{title}, {method}\n{setting}".strip(), rows)
+            (f"{title}, {label('method', method)}\n{names.words(setting)}".strip(), rows)
             for title, facet in style.facets(frame)
             for (method, setting), rows in style.settings(facet)
         ]
@@ -70,10 +71,10 @@ class CriteriaJaccard:
                 axes.set_axis_off()
                 continue
             (_matrix if params.show == "matrix" else _curves)(axes, panels[number][1], params)
-            axes.set_title(panels[number][0])
+            axes.set_title(style.wrapped(panels[number][0], across))
         if params.show == "curves":
             for line in grid:
-                line[0].set_ylabel(f"Jaccard index with {params.reference}")
+                line[0].set_ylabel(f"Jaccard index with {names.treatment(params.reference)}")
             others = style.treatments((set(frame["a"]) | set(frame["b"])) - {params.reference})
             samples = [look.line() for look in others.values()]
             style.legend(figure, [*samples, Line2D([], [], label="two random sets, expected", **overlap.CHANCE)])
@@ -82,10 +83,8 @@ class CriteriaJaccard:
 
 def _pairs(cell: Cell, history: pd.DataFrame) -> pd.DataFrame | None:
     """The index of each pair of criteria that were compared; none where no update was."""
-    names = history["name"]
-    counts = overlap.wide(
-        history, cell.finished["id"], names.str.startswith(("selected/", "common/")) | names.eq("kept")
-    )
+    name = history["name"]
+    counts = overlap.wide(history, cell.finished["id"], name.str.startswith(("selected/", "common/")) | name.eq("kept"))
     pairs = [str(name).split("/")[1:] for name in counts.columns if str(name).startswith("common/")]
     first = {a: sum(pair[0] == a for pair in pairs) for pair in pairs for a in pair}  # how many come after it
     parts = []
@@ -99,19 +98,20 @@ def _pairs(cell: Cell, history: pd.DataFrame) -> pd.DataFrame | None:
 
 def _matrix(axes: Axes, rows: pd.DataFrame, params: JaccardParams) -> None:
     """The lower triangle: each pair once."""
-    names = list(dict.fromkeys([*rows["a"], *rows["b"]]))
-    values = np.full((len(names), len(names)), np.nan)
+    rules = list(dict.fromkeys([*rows["a"], *rows["b"]]))
+    values = np.full((len(rules), len(rules)), np.nan)
     for row in rows.to_dict("records"):
-        values[names.index(row["b"]), names.index(row["a"])] = row["mean"]
+        values[rules.index(row["b"]), rules.index(row["a"])] = row["mean"]
     shown = values[1:, :-1]
     axes.pcolormesh(shown, cmap="Blues", vmin=0, vmax=1, edgecolor="white", linewidth=1)
     for (i, j), value in np.ndenumerate(shown):
         if value == value:
             axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7,
                       color="white" if value > 0.6 else "black")  # fmt: skip
-    ticks = np.arange(len(names) - 1) + 0.5
-    axes.set_xticks(ticks, names[:-1], rotation=30, ha="right", rotation_mode="anchor")
-    axes.set_yticks(ticks, names[1:])
+    ticks = np.arange(len(rules) - 1) + 0.5
+    labels = [names.treatment(rule) for rule in rules]
+    axes.set_xticks(ticks, labels[:-1], rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(ticks, labels[1:])
     axes.invert_yaxis()
     axes.set_aspect("equal")
     axes.grid(visible=False)
@@ -131,7 +131,7 @@ def _curves(axes: Axes, rows: pd.DataFrame, params: JaccardParams) -> None:
     for name, look in style.treatments(rows["other"]).items():
         curve = rows[rows["other"] == name].sort_values("epoch")
         style.spread(axes, curve, "epoch", look.colour)
-        axes.plot(curve["epoch"], curve["mean"], color=look.colour, marker=look.marker, markersize=3,
+        axes.plot(curve["epoch"], curve["mean"], **look.drawn(),
                   markevery=max(1, len(curve) // 6))  # fmt: skip
     chance = rows.groupby("epoch")["random"].mean()
     axes.plot(chance.index, chance, **overlap.CHANCE)

@@ -87,8 +87,8 @@ def _diagram(axes: Axes, rows: pd.DataFrame) -> None:
         side = 1 - 0.15 * (k - 1) / 4 if right else k + 0.15 * (k - 1) / 4
         look = style.treatments([row["treatment"]])[row["treatment"]]
         axes.plot([row["rank"], row["rank"], side], [0, y, y], color=look.colour, linewidth=0.9)
-        axes.plot(row["rank"], 0, color=look.colour, marker=look.marker, zorder=4, clip_on=False)
-        words = (row["treatment"], f"({row['rank']:.2f})")
+        axes.plot(row["rank"], 0, **look.point().drawn(), zorder=4, clip_on=False)
+        words = (look.label, f"({row['rank']:.2f})")
         axes.text(side, y, f" {words[0]} {words[1]} " if right else f" {words[1]} {words[0]} ",
                   ha="left" if right else "right", va="center", fontsize=7)  # fmt: skip
     axes.set_xlim(k + 0.2 * (k - 1), 1 - 0.2 * (k - 1))

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dst_repro.plots import style
+from dst_repro.plots import names, style
 from dst_repro.plots.gains_vs_sparsity import GainsVsSparsity
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -36,7 +36,7 @@ class GainsByTrick:
             _draw(axes, rows, looks, sets)
             axes.set_title(title)
             axes.set_xlabel("gain in test accuracy (points)")
-        style.legend(figure, [look.line() for look in looks.values()])
+        style.legend(figure, [look.point().line() for look in looks.values()])
         return figure
 
 
@@ -46,7 +46,6 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], style.Loo
         own = rows[(rows["method"] == method) & (rows["setting"] == setting)]
         y = own["tricks"].map(sets.index) + APART * (number - (len(looks) - 1) / 2)
         low, high = (own["gain"] - own["low"]).fillna(0), (own["high"] - own["gain"]).fillna(0)
-        axes.errorbar(own["gain"], y, xerr=(low, high), color=look.colour, marker=look.marker, linestyle="none",
-                      elinewidth=0.8, capsize=1.5)  # fmt: skip
-    axes.set_yticks(range(len(sets)), sets)
+        axes.errorbar(own["gain"], y, xerr=(low, high), **look.point().spread() | {"linestyle": "none"})
+    axes.set_yticks(range(len(sets)), [names.tricks(one) for one in sets])
     axes.set_ylim(len(sets) - 0.5, -0.5)

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from dst_repro.plots import style
+from dst_repro.plots import names, style
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.gains import GainsParams, gains
@@ -30,7 +30,7 @@ class GainsVsSparsity:
     def figure(frame: pd.DataFrame, params: GainsParams) -> Figure:
         looks = style.treatments(frame["method"])
         panels = [
-            (", ".join(filter(None, [title, str(tricks) if frame["tricks"].nunique() > 1 else ""])), rows)
+            (", ".join(filter(None, [title, names.tricks(str(tricks)) if frame["tricks"].nunique() > 1 else ""])), rows)
             for title, whole in style.facets(frame)
             for tricks, rows in whole.groupby("tricks", sort=False)
         ]
@@ -39,14 +39,14 @@ class GainsVsSparsity:
         for (title, rows), axes in zip(panels, line, strict=True):
             _draw(axes, rows, looks)
             axes.set_title(title)
-            axes.set_xlabel("sparsity (%)")
+            axes.set_xlabel("density (%)")
         line[0].set_ylabel("gain in test accuracy (points)")
         style.legend(figure, [look.line() for look in looks.values()])
         return figure
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
-    """Sparsities are equally far apart, whatever they are."""
+    """Densities fall and are equally far apart, whatever they are."""
     densities = sorted(rows["density"].dropna().unique(), reverse=True)
     place = {density: number for number, density in enumerate(densities)}
     sparse = [name for name in looks if (rows[rows["method"] == name]["density"].notna()).any()]
@@ -60,9 +60,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
             shift = APART * (sparse.index(name) - (len(sparse) - 1) / 2)
             x = line["density"].map(place) + shift
             low, high = (line["gain"] - line["low"]).fillna(0), (line["high"] - line["gain"]).fillna(0)
-            axes.errorbar(x, line["gain"], (low, high), color=look.colour, marker=look.marker, linestyle=look.stroke,
-                          elinewidth=0.8, capsize=1.5)  # fmt: skip
-    axes.set_xticks(range(len(densities)), [f"{100 - density:g}" for density in densities])
+            axes.errorbar(x, line["gain"], (low, high), **look.spread())
+    axes.set_xticks(range(len(densities)), [f"{density:g}" for density in densities])
     axes.xaxis.set_minor_locator(NullLocator())
     if densities:
         axes.set_xlim(-0.4, len(densities) - 0.6)

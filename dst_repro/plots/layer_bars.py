@@ -43,7 +43,7 @@ class LayerBars:
             axes.tick_params(labelbottom=number == last[title])  # the panels of one network have the same layers
             axes.set_title(f"{title}, {looks[key].label}", loc="left")
         grid[0].set_ylim(0, 103)
-        figure.supylabel("weights kept at the end (%)", fontsize=8)
+        figure.supylabel("density at the end (%)", fontsize=8)
         if beside.LABEL in frame:
             printed = Patch(edgecolor="0.4", label=beside.LABEL, **PUBLISHED)
             style.legend(figure, [Patch(facecolor="0.4", edgecolor="0.4", label="ours"), printed])

@@ -96,6 +96,6 @@ def _bars(canvas: Any, frame: pd.DataFrame) -> None:
         axes.grid(axis="x", visible=False)
         axes.set_title(title)
     line[0].set_ylim(0, 103)
-    line[0].set_ylabel("weights kept\nat the end (%)")
+    line[0].set_ylabel("density\nat the end (%)")
     samples = [Patch(facecolor=v.colour, edgecolor="white", hatch=hatch[k], label=v.label) for k, v in looks.items()]
     style.legend(canvas, samples)

@@ -67,7 +67,7 @@ class MaskHealth:
             _bars(axes, rows.sort_values("position"), looks[key].colour)
             axes.tick_params(labelbottom=number == last[title])  # the panels of one network have the same layers
             axes.set_title(f"{title}, {looks[key].label}", loc="left")
-        figure.supylabel("weights at the end (%)", fontsize=8)
+        figure.supylabel("density at the end (%)", fontsize=8)
         style.legend(figure, _samples(frame))
         return figure
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dst_repro.errors import UserError
-from dst_repro.plots import overlap, style
+from dst_repro.plots import names, overlap, style
 from dst_repro.plots.accuracy_grid import places
 from dst_repro.plots.curves import COUNTS
 from dst_repro.records.frames import Frames
@@ -53,7 +53,7 @@ class MaskOverlap:
     @staticmethod
     def figure(frame: pd.DataFrame, params: OverlapParams) -> Figure:
         columns = [
-            (", ".join(filter(None, [title, column])), rows[rows["column"] == column])
+            (", ".join(filter(None, [title, names.words(column)])), rows[rows["column"] == column])
             for title, rows in style.facets(frame)
             for column in places(rows, "column")
         ]
@@ -94,7 +94,7 @@ def _curves(cell: Cell, history: pd.DataFrame, params: OverlapParams) -> pd.Data
     explored = shares.agg(mean="mean", std="std", low="min", high="max", n="count").reset_index()
     known: dict[str, Any] = {key: getattr(cell, "id" if key == "cell" else key) for key in style.CELL}
     parts = [overlap.jaccard(sets).assign(metric="jaccard"), explored.assign(metric="explored", over="network")]
-    known["column"] = fields.heading(params.column, fields.text(cell, params.column)) if params.column else ""
+    known["column"] = fields.heading(params.column, cell.field(params.column)) if params.column else ""
     return pd.concat(parts).assign(**known, line=fields.treatment(cell, params.line), planned=cell.planned)
 
 
@@ -102,8 +102,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
     for name, look in looks.items():
         curve = rows[rows["line"] == name].sort_values("epoch")
         style.spread(axes, curve, "epoch", look.colour)
-        axes.plot(curve["epoch"], curve["mean"], color=look.colour, linestyle=look.stroke, marker=look.marker,
-                  markersize=3, markevery=max(1, len(curve) // 6))  # fmt: skip
+        axes.plot(curve["epoch"], curve["mean"], **look.drawn(),
+                  markevery=max(1, len(curve) // 6))  # fmt: skip
     chance = rows.dropna(subset=["random"]).groupby("epoch")["random"].mean()
     if len(chance):
         axes.plot(chance.index, chance, **overlap.CHANCE)

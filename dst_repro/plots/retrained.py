@@ -5,7 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dst_repro.plots import style
+from dst_repro.plan.catalogue import label
+from dst_repro.plots import scale, style
+from dst_repro.plots.scale import Scale
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Selected
@@ -19,6 +21,8 @@ OWN = ""
 class RetrainedParams(Selected):
     least: float | None = None
     """Where the axis of the accuracy begins, in percent; what lies below is not shown."""
+    scale: Scale = "accuracy"
+    """Accuracy, or the error on a logarithmic axis."""
 
 
 @plots.register("retrained", RetrainedParams)
@@ -46,28 +50,30 @@ class RetrainedMasks:
 
     @staticmethod
     def figure(frame: pd.DataFrame, params: RetrainedParams) -> Figure:
+        frame = frame.assign(accuracy=scale.shown(frame["accuracy"], params.scale))
         panels = [(title, method, part) for title, rows in style.facets(frame)
                   for method, part in rows.groupby("method", sort=False)]  # fmt: skip
-        names = list(dict.fromkeys(frame["line"]))
+        lines = list(dict.fromkeys(frame["line"]))
         figure = Figure(figsize=(style.WIDTH if len(panels) > 1 else style.WIDTH / 2 + 0.6, 3.0))
         grid = figure.subplots(1, len(panels), squeeze=False)[0]
         handles = {}
         for (title, method, rows), axes in zip(panels, grid, strict=True):
             for line, points in rows.groupby("line", sort=False):
-                number = names.index(str(line))
-                colour = style.colour(str(method)) if line == OWN else style.COLOURS[(number + 5) % 10]
-                label = f"{method}, as it was found" if line == OWN else str(line)
+                look = _look(str(method), str(line), lines.index(str(line)))
                 drawn = points.sort_values("density")
-                handles[label] = axes.errorbar(
-                    drawn["density"], drawn["accuracy"], drawn["accuracy_std"].fillna(0), color=colour, label=label,
-                    marker=style.MARKERS[number], linestyle=style.STROKES[number % len(style.STROKES)],
-                    elinewidth=0.8, capsize=1.5,
-                )  # fmt: skip
+                axes.errorbar(drawn["density"], drawn["accuracy"], drawn["accuracy_std"].fillna(0), **look.spread())
+                handles[look.label] = look.line()
             style.log_percent(axes, "x")
-            axes.set_title(f"{title}, {method}")
-            axes.set_xlabel("weights kept (%)")
-            if params.least is not None:
-                axes.set_ylim(bottom=params.least)
-        grid[0].set_ylabel("test accuracy (%), last epoch")
+            axes.set_title(f"{title}, {label('method', str(method))}")
+            axes.set_xlabel("density (%)")
+            scale.limit(axes, rows["accuracy"], rows["accuracy_std"].fillna(0), params.scale, params.least)
+        grid[0].set_ylabel(f"{scale.label(params.scale)}, last epoch")
         style.legend(figure, list(handles.values()))
         return figure
+
+
+def _look(method: str, line: str, number: int) -> style.Look:
+    if line == OWN:
+        return style.look(method, f"{label('method', method)}, as it was found")
+    return style.Look(style.COLOURS[(number + 5) % 10], style.MARKERS[number % len(style.MARKERS)], "full",
+                      style.STROKES[number % len(style.STROKES)], line)  # fmt: skip

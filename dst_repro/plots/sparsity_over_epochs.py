@@ -18,10 +18,10 @@ from dst_repro.tables.cells import Beside
 Metric = Literal["density", "test_accuracy", "validation_accuracy", "density_with_ghosts", "beta", "skip_weight",
                  "label_smoothing"]  # fmt: skip
 LABELS = {
-    "density": "weights kept (%)",
+    "density": "density (%)",
     "test_accuracy": "test accuracy (%)",
     "validation_accuracy": "validation accuracy (%)",
-    "density_with_ghosts": "weights kept,\nwith ghosts (%)",
+    "density_with_ghosts": "density,\nwith ghosts (%)",
     "beta": "beta of\nsoft neurons",
     "skip_weight": "weight of\nghost skips",
     "label_smoothing": "label smoothing",
@@ -73,9 +73,8 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[tuple[str, str], style.Loo
         style.spread(axes, curve, "epoch", look.colour)
         every = max(1, len(curve) // 6)
         # markers start one apart, so that they show where curves lie on one another
-        axes.plot(curve["epoch"], curve["mean"], color=look.colour, linestyle=look.stroke,
-                  marker=None if method == "dense" else look.marker, markevery=(number % every, every))  # fmt: skip
-        beside.end_values(axes, curve, look.colour)
+        axes.plot(curve["epoch"], curve["mean"], **look.drawn(), markevery=(number % every, every))
+        beside.end_values(axes, curve, look)
 
 
 def _scale(axes: Axes, rows: pd.DataFrame, metric: str, log: bool) -> None:

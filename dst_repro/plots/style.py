@@ -1,41 +1,63 @@
-"""One style for every figure: a colour and a marker a method, a line style a setting, sizes for print."""
+"""One style for every figure: a colour, a marker and a stroke a method, sizes for print."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from dst_repro.plots import names
 from dst_repro.records.frames import Frames
 
 WIDTH = 7.0  # inches: the text width of a two-column paper
 FACET = ["dataset", "model"]
 CELL = [*FACET, "method", "setting", "cell"]
 
-# Okabe and Ito's colours, safe for colour-blind readers, without the yellow that vanishes on white, and four that are
-# told by brightness; dense is black.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a3d9a", "#a6761d", "#7f7f7f", "#5c5c00")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
-DASHES = ((4, 1.5), (1, 1), (5, 1.5, 1, 1.5), (8, 2), (3, 1, 1, 1, 1, 1))
-STROKES: tuple[Any, ...] = ("-", *((0, dashes) for dashes in DASHES))
-KNOWN = ("dst", "rigl", "gmp", "set", "static", "sparse-momentum", "dsr", "deep-r", "imp", "one-shot",
-         "given-mask", "snip", "granet", "grasp", "mest", "synflow", "str", "dns", "taylor")  # fmt: skip
-"""Of these no two share both colour and marker, nor the first ten a colour. Other methods take what their slugs hash
-to."""
-CRITERIA = {
-    "magnitude": ("#0072b2", "o"), "each-sign-equal": ("#009e73", "s"), "mest": ("#e69f00", "^"),
-    "snip": ("#d55e00", "v"), "reciprocal-sensitivity": ("#cc79a7", "D"), "sensitivity": ("#6a3d9a", "X"),
-    "each-sign": ("#a6761d", "p"), "each-sign-released": ("#5c5c00", "h"), "random": ("#7f7f7f", "P"),
+# Okabe and Ito's colours, safe for colour-blind readers, without the yellow that vanishes on white, and some that are
+# told by brightness.
+BLUE, VERMILION, GREEN, PINK, SKY, ORANGE = "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"
+PURPLE, BROWN, GREY, OLIVE = "#6a3d9a", "#a6761d", "#8f8f8f", "#5c5c00"
+COLOURS = (BLUE, VERMILION, GREEN, PINK, SKY, ORANGE, PURPLE, BROWN, GREY, OLIVE)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
+SIZES = {"*": 6.5, "d": 5, "h": 4.5, "p": 4.5}
+"""Of marks that look smaller than others; points."""
+FILLS = ("full", "left")  # hollow are published numbers
+SOLID, DASHED, DOTTED = "-", (0, (4, 1.5)), (0, (1, 1))
+DASH_DOT, LONG, DASH_DOTS = (0, (5, 1.5, 1, 1.5)), (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1))
+STROKES: tuple[Any, ...] = (SOLID, DASHED, DOTTED, DASH_DOT, LONG, DASH_DOTS)
+
+LOOKS: dict[str, tuple[str, str, str, Any]] = {
+    "dense": ("#000000", "", "full", (0, (2, 1))), "static": (SKY, "v", "full", DOTTED),
+    "dst": (BLUE, "o", "full", SOLID), "rigl": (VERMILION, "s", "full", DOTTED), "gmp": (GREEN, "^", "full", DASHED),
+    "set": (PINK, "D", "full", DASH_DOT), "sparse-momentum": (ORANGE, "P", "full", LONG),
+    "dsr": (PURPLE, "X", "full", SOLID), "deep-r": (BROWN, "<", "full", DASH_DOTS), "imp": (GREY, ">", "full", LONG),
+    "one-shot": (OLIVE, "p", "full", DASH_DOT), "given-mask": (BROWN, "h", "full", DASHED),
+    "snip": (VERMILION, "*", "full", DASH_DOTS), "granet": (OLIVE, "d", "full", LONG),
+    "grasp": (PINK, "^", "left", SOLID), "synflow": (ORANGE, "D", "left", LONG),
+    "str": (PURPLE, "s", "left", DASH_DOTS), "dns": (BROWN, "v", "left", DOTTED),
+    "mest": (ORANGE, ">", "left", LONG), "taylor": (GREY, "<", "left", DASHED), "itop-set": (PINK, "p", "left", SOLID),
+    "itop-rigl": (VERMILION, "h", "left", SOLID), "drop-and-grow": (GREEN, "o", "left", SOLID),
+    # prune rules; SNIP, MEST and Taylor are above
+    "magnitude": (BLUE, "o", "full", SOLID), "each-sign-equal": (GREEN, "s", "full", DASHED),
+    "reciprocal-sensitivity": (PINK, "D", "full", DASH_DOT), "sensitivity": (PURPLE, "X", "full", DOTTED),
+    "each-sign": (BROWN, "p", "full", DOTTED), "each-sign-released": (OLIVE, "h", "full", DASH_DOT),
+    "random": (GREY, "P", "full", SOLID),
 }  # fmt: skip
-"""Prune criteria that share no colour, in the order of legends. None has that of static, which stands beside them."""
+"""Colour, marker, fill and stroke: no two methods share the latter three. Others take what their slugs hash to."""
+CRITERIA = ("magnitude", "each-sign-equal", "mest", "snip", "reciprocal-sensitivity", "sensitivity", "each-sign",
+            "each-sign-released", "random")  # fmt: skip
+"""Prune rules that share no colour, in the order of legends. None has that of static, which stands beside them."""
 
 RC: Any = {
     **sns.plotting_context("paper", rc={
@@ -45,7 +67,7 @@ RC: Any = {
     **sns.axes_style("ticks", rc={"axes.grid": True, "grid.color": "0.9", "grid.linewidth": 0.5}),
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters on every machine
     "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True,
-    "legend.frameon": False, "legend.handlelength": 2.6,
+    "legend.frameon": False, "legend.handlelength": 3.4,
     "figure.constrained_layout.use": True, "savefig.dpi": 200, "pdf.fonttype": 42, "svg.hashsalt": "dst_repro",
 }  # fmt: skip
 
@@ -67,56 +89,69 @@ class Look(NamedTuple):
 
     colour: str
     marker: str
+    fill: str
     stroke: Any
     label: str
 
+    def drawn(self) -> dict[str, Any]:
+        """For `plot` and `errorbar`: our points on their line."""
+        return {"color": self.colour, "marker": self.marker, "fillstyle": self.fill, "markerfacecoloralt": "white",
+                "markersize": SIZES.get(self.marker, 4), "markeredgewidth": 0.6, "linestyle": self.stroke}  # fmt: skip
+
+    def spread(self) -> dict[str, Any]:
+        """For `errorbar`: the same with whiskers, which are fainter than lines."""
+        whiskers = {"ecolor": to_rgba(self.colour, 0.5), "elinewidth": 0.7, "capsize": 1.5}
+        return self.drawn() | whiskers
+
     def line(self) -> Line2D:
         """A sample for the legend."""
-        marker = None if self.label == "dense" else self.marker
-        return Line2D([], [], color=self.colour, marker=marker, linestyle=self.stroke, label=self.label)
+        return Line2D([], [], label=self.label, **self.drawn())
+
+    def point(self) -> Look:
+        """Of dense, which elsewhere is a level, as a point."""
+        return self if self.marker else self._replace(marker="8", stroke="none")
 
     def published(self) -> dict[str, Any]:
         """How published numbers are drawn: our colour and marker, but hollow, on a thin dotted line."""
         return {"color": self.colour, "marker": self.marker, "markerfacecolor": "white", "linestyle": (0, (1, 1.5)),
-                "linewidth": 0.9, "markeredgewidth": 0.9}  # fmt: skip
+                "linewidth": 0.9, "markersize": SIZES.get(self.marker, 4), "markeredgewidth": 0.9}  # fmt: skip
 
     def published_line(self) -> Line2D:
         """A sample of them for the legend."""
         return Line2D([], [], label=f"{self.label}, published", **self.published())
 
 
-def colour(method: str) -> str:
-    """Black for dense, else a fixed colour: it does not depend on which other methods are drawn, or exist."""
-    if method in CRITERIA:
-        return CRITERIA[method][0]
-    return "#000000" if method == "dense" else COLOURS[_place(method, "colour") % len(COLOURS)]
+def look(slug: str, label: str) -> Look:
+    """Of a method or prune rule: it does not depend on which others are drawn, or exist."""
+    return Look(*LOOKS.get(slug, _hashed(slug)), label)
 
 
-def marker(method: str) -> str:
-    if method in CRITERIA:
-        return CRITERIA[method][1]
-    return MARKERS[_place(method, "marker") % len(MARKERS)]
-
-
-def _place(method: str, what: str) -> int:
-    if method in KNOWN:
-        return KNOWN.index(method)
-    return int.from_bytes(hashlib.sha256(f"{what} {method}".encode()).digest()[:4])
+def _hashed(slug: str) -> tuple[str, str, str, Any]:
+    digest = hashlib.sha256(slug.encode()).digest()
+    colour, marker, fill, stroke = (
+        choices[digest[place] % len(choices)] for place, choices in enumerate((COLOURS, MARKERS, FILLS, STROKES))
+    )
+    return colour, marker, fill, stroke
 
 
 def treatments(shown: Iterable[str]) -> dict[str, Look]:
-    """Methods and criteria side by side: dense and static first, in strokes of their own, then the criteria.
+    """Methods and prune rules side by side: dense and static first, then the rules.
 
     Densities are no names but have an order, and so have their colours.
     """
-    names = set(shown)
-    own: dict[str, Any] = {"dense": (0, (2, 1)), "static": (0, (1, 1))}
-    places = {name: place for place, name in enumerate((*own, *CRITERIA))}
-    densities = {name: float(name.removesuffix(" %")) for name in names if name.endswith(" %")}
-    palette = sns.color_palette("viridis", len(densities)).as_hex()
-    shades = dict(zip(sorted(densities, key=lambda name: densities[name]), palette, strict=True))
-    ordered = sorted(names, key=lambda name: (places.get(name, len(places)), densities.get(name, 0), name))
-    return {name: Look(shades.get(name, colour(name)), marker(name), own.get(name, "-"), name) for name in ordered}
+    found = set(shown)
+    places = {name: place for place, name in enumerate(("dense", "static", *CRITERIA))}
+    densities = {name: float(name.removesuffix(" %")) for name in found if name.endswith(" %")}
+    ordered = sorted(found, key=lambda name: (places.get(name, len(places)), densities.get(name, 0), name))
+    known = {name: look(name, names.treatment(name)) for name in ordered}
+    return known | in_order([name for name in ordered if name in densities])
+
+
+def in_order(found: Sequence[str]) -> dict[str, Look]:
+    """Of things that have an order, as layers and densities: from dark to light, each with a marker and a stroke."""
+    colours = sns.color_palette("viridis", as_cmap=True)(np.linspace(0, 0.8, max(len(found), 2)))
+    return {name: Look(to_hex(colours[number]), MARKERS[number % len(MARKERS)], FILLS[number // len(MARKERS) % 2],
+                       STROKES[number % len(STROKES)], name) for number, name in enumerate(found)}  # fmt: skip
 
 
 def looks(frame: pd.DataFrame) -> dict[tuple[str, str], Look]:
@@ -126,9 +161,9 @@ def looks(frame: pd.DataFrame) -> dict[tuple[str, str], Look]:
     settings: dict[str, int] = {}
     for method, setting in sorted(pairs, key=lambda pair: pair[0] != "dense"):  # stable: the order of the frame
         number = settings[method] = settings.get(method, -1) + 1
-        stroke = (0, (2, 1)) if method == "dense" and number == 0 else STROKES[number % len(STROKES)]
-        label = f"{method} {setting}".strip()
-        found[method, setting] = Look(colour(method), marker(method), stroke, label)
+        first = look(method, names.cell(method, setting))
+        others = [stroke for stroke in STROKES if stroke != first.stroke]
+        found[method, setting] = first._replace(stroke=[first.stroke, *others][number % (1 + len(others))])
     return found
 
 
@@ -143,7 +178,7 @@ def facets(frame: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
     """(title, rows) of each data set and model, in the order of the frame."""
     several = frame["dataset"].nunique() > 1
     groups = frame.groupby(FACET, sort=False)
-    return [(f"{dataset}, {model}" if several else str(model), rows) for (dataset, model), rows in groups]
+    return [(names.network(str(dataset), str(model), several), rows) for (dataset, model), rows in groups]
 
 
 def settings(rows: pd.DataFrame) -> list[tuple[tuple[str, str], pd.DataFrame]]:
@@ -156,7 +191,14 @@ def legend(figure: Any, handles: Sequence[Any], title: str | None = None) -> Non
     inches = figure.bbox.width / figure.dpi
     widest = 0.6 + 0.06 * max(len(handle.get_label()) for handle in handles)
     columns = max(1, min(len(handles), 6, int(inches / widest)))
+    if isinstance(figure, Figure):  # what a legend of many lines takes is not taken from the axes
+        figure.set_figheight(figure.get_figheight() + 0.13 * (math.ceil(len(handles) / columns) - 1))
     figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2, title=title)
+
+
+def wrapped(text: str, across: int) -> str:
+    """A title in lines that fit one of so many panels across the page."""
+    return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, int(15 * WIDTH / across)))
 
 
 def log_percent(axes: Axes, axis: str = "y") -> None:

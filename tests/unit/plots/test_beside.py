@@ -66,7 +66,7 @@ def test_a_curve_over_alpha_and_the_published_one() -> None:
 def test_published_marks_are_hollow_and_of_our_colour() -> None:
     params = AgainstParams(parameter=ALPHA, published=("dst/Fig. 3(a)",))
     figure = AgainstParameter.figure(AgainstParameter.frame(swept(), params), params)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["dense", "dst", "dst, published"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["dense", "DST", "DST, published"]
     _, ours, printed = figure.legends[0].get_lines()
     assert to_hex(ours.get_color()) == to_hex(printed.get_color())
     assert to_hex(printed.get_markerfacecolor()) == "#ffffff" != to_hex(ours.get_markerfacecolor())

@@ -92,7 +92,7 @@ def test_the_panels_stand_in_a_known_order() -> None:
 
 def test_criteria_share_no_colour_with_another_or_with_static() -> None:
     names = [*style.CRITERIA, "static", "dense"]
-    assert len({style.colour(name) for name in names}) == len(names)
+    assert len({style.look(name, "").colour for name in names}) == len(names)
     assert [*style.treatments(reversed(names))][:3] == ["dense", "static", "magnitude"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -14,8 +15,9 @@ from matplotlib.colors import to_rgb
 
 from dst_repro import registry
 from dst_repro.cli import drawing
+from dst_repro.errors import UserError
 from dst_repro.plan.grid import Item, load_paper
-from dst_repro.plots import style
+from dst_repro.plots import names, style
 from dst_repro.plots.accuracy_vs_density import AccuracyVsDensity, TradeOffParams
 from dst_repro.plots.curves import layer_curves, network_curves
 from dst_repro.plots.layer_ratio_steps import LayerRatioSteps, StepParams
@@ -37,7 +39,17 @@ def compared() -> Frames:
     others += [small.run("given-mask", 0, 0.88, density=d, **given) for d in (0.1, 0.05)]
     found: Frames = small.frames(*small.SMALL, *others)
     criteria = {"set": "magnitude", "rigl": "snip", "dsr": "random"}
-    runs = found.runs.assign(**{"method_params.drop": found.runs["method"].map(criteria)})
+    config = {
+        "dataset": "digits",
+        "model": "mlp-256-256",
+        "method": "dense",
+        "epochs": 2,
+        "learning_rate": 0.1,
+        "seed": 0,
+    }
+    runs = found.runs.assign(
+        **{"method_params.drop": found.runs["method"].map(criteria)}, config=json.dumps(config)
+    )  # of which operations are counted
     kept = found.history[(found.history["name"] == "kept") & (found.history["epoch"] > 0)]
     names = ("selected/magnitude", "selected/snip", "common/magnitude/snip", "from_start", "explored")
     counts = [kept.assign(name=name, value=kept["value"] / 2) for name in names]
@@ -87,15 +99,9 @@ def test_points_of_the_trade_off() -> None:
 def test_colours_do_not_depend_on_the_other_methods() -> None:
     every = style.looks(AccuracyVsDensity.frame(frames(), TradeOffParams()))
     alone = style.looks(AccuracyVsDensity.frame(frames(), TradeOffParams(where={"method": ["set"]})))
-    assert every["set", "10 %"].colour == alone["set", "10 %"].colour == style.colour("set")
+    assert every["set", "10 %"].colour == alone["set", "10 %"].colour == style.look("set", "").colour
     assert every["dense", ""].colour == "#000000"
     assert alone["set", "10 %"].stroke != alone["set", "5 %"].stroke
-
-
-def test_known_methods_differ_in_colour_and_marker() -> None:
-    assert len({style.colour(m) for m in style.KNOWN[:10]}) == 10
-    assert len({style.marker(m) for m in style.KNOWN[:10]}) == 10
-    assert len({(style.colour(m), style.marker(m)) for m in style.KNOWN}) == len(style.KNOWN)
 
 
 def test_axis_ends_a_little_above_the_best() -> None:
@@ -120,14 +126,14 @@ def test_published_numbers_are_those_of_the_methods_asked_for() -> None:
 def test_lines_of_a_method_are_told_apart_where_its_cells_differ() -> None:
     params = TradeOffParams(lines=("density",))
     frame = AccuracyVsDensity.frame(frames(), params)
-    assert set(frame.loc[frame["method"] == "set", "line"]) == {"0.1", "0.05"}
+    assert set(frame.loc[frame["method"] == "set", "line"]) == {"10 %", "5 %"}
     assert set(frame.loc[frame["method"] == "dense", "line"]) == {""}
     drawn = AccuracyVsDensity.figure(frame, params)
-    assert {"set 0.1", "set 0.05", "dense"} <= {text.get_text() for text in drawn.legends[0].get_texts()}
+    assert {"SET, 10 %", "SET, 5 %", "dense"} <= {text.get_text() for text in drawn.legends[0].get_texts()}
 
 
 def test_a_method_nobody_listed_has_a_lasting_look() -> None:
-    assert (style.colour("a-new-method"), style.marker("a-new-method")) == ("#a6761d", "P")
+    assert style.look("a-new-method", "") == (style.SKY, "P", "left", style.DOTTED, "")
 
 
 def test_axis_of_the_accuracy_begins_where_asked() -> None:
@@ -183,6 +189,7 @@ def test_equal_frames_are_equal_bytes(tmp_path: Path, builder: str) -> None:
 def test_one_seed_and_one_layer_panel(tmp_path: Path) -> None:
     shown = small.frames(small.run("dst", 0, 0.9))
     for builder in set(PLOTS) - {
+        "accuracy-vs-flops",
         "criteria-jaccard",
         "critical-difference",
         "mask-overlap",
@@ -197,3 +204,40 @@ def test_papers_name_builders_and_parameters_that_exist(paper: str) -> None:
     for item in items.values():
         kind = registry.plots if item.kind == "figure" else registry.tables
         assert kind[item.builder].params.model_validate(item.params)
+
+
+def test_lines_run_along_the_density() -> None:
+    cells = {1e-3: (0.02, 0.95), 1e-4: (0.3, 0.98), 5e-4: (0.015, 0.94), 2e-4: (0.1, 0.97)}
+    swept = [small.run("dst", 0, accuracy, **{"method_params.alpha": alpha, "last.density": density})
+             for alpha, (density, accuracy) in cells.items()]  # fmt: skip
+    drawn = AccuracyVsDensity.figure(AccuracyVsDensity.frame(small.frames(*swept), TradeOffParams()), TradeOffParams())
+    (line,) = (line for line in drawn.axes[0].lines if line.get_marker() == "o" and len(line.get_xdata()))
+    assert list(line.get_xdata()) == pytest.approx([1.5, 2, 10, 30])
+    assert list(line.get_ydata()) == pytest.approx([94, 95, 97, 98])
+
+
+def test_cells_of_one_density_are_no_line() -> None:
+    twice = [small.run("set", 0, 0.9, density=0.1, **{"method_params.drop": drop}) for drop in ("magnitude", "snip")]
+    with pytest.raises(UserError, match="two cells of set on digits, lenet are to have 10 %: choose by `where`"):
+        AccuracyVsDensity.frame(small.frames(*twice), TradeOffParams())
+    frame = AccuracyVsDensity.frame(small.frames(*twice), TradeOffParams(lines=("method_params.drop",)))
+    assert set(frame["line"]) == {"drop magnitude", "drop snip"}
+
+
+def test_errors_are_on_a_logarithmic_axis_that_ends_where_asked() -> None:
+    params = TradeOffParams(scale="error", least=80.0)
+    drawn = AccuracyVsDensity.figure(AccuracyVsDensity.frame(frames(), params), params).axes[0]
+    assert (drawn.get_yscale(), drawn.get_ylabel()) == ("log", "test error (%), last epoch")
+    assert drawn.get_ylim() == pytest.approx(((3 - 1) / 1.15, 20))  # dense: 2, 3 and 4 %, a deviation of 1
+
+
+def test_names_are_labels_and_frames_keep_slugs() -> None:
+    assert names.network("fashion-mnist", "lenet-300-100", several=True) == "Fashion-MNIST, LeNet-300-100"
+    assert names.treatment("each-sign-equal") == "SET (equal counts)"
+    assert names.treatment("sparse-momentum") == "sparse momentum"
+    assert names.cell("dst", "alpha 4e-05") == "DST, alpha 4e-5"
+    assert names.cell("one-shot", "1 %, from method dense") == "one-shot, 1 %, from dense"
+    assert names.words("20 %, drop snip, distribution erk").startswith("20 %, prune criterion SNIP, ")
+    assert names.words("random-unfired growth") == "random, unfired growth"
+    assert names.tricks("all but ghost-skips (epochs 3)") == "all but ghost skips (epochs 3)"
+    assert set(AccuracyVsDensity.frame(frames(), TradeOffParams())["method"]) == {"dense", "set"}
