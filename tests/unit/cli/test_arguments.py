@@ -68,7 +68,7 @@ WRONG = [
     (["status", "--suite", "{"], "dst_repro: --suite: not valid JSON: "),
     (["status", "--suite", '{"suite": "x"}'], "dst_repro: --suite: title: this key is missing"),
     (["status", "--suite", "{", "--source", "a.yaml"], "dst_repro: a.yaml: not valid JSON: "),
-    (["data", "digit", "out.json"], "dst_repro: unknown dataset 'digit'; did you mean 'digits'?"),
+    (["data", "digit", "out.json"], "dst_repro: dataset: unknown dataset 'digit'; did you mean 'digits'?"),
     (
         ["queue", "a.yaml", "--jobs", "0"],
         "dst_repro queue: argument --jobs: must be a whole number from 1 to 256, not '0'",
