@@ -17,23 +17,6 @@ rule data:
         )
 
 
-def own_data(run):
-    """Of a data set that lies where its parameters say: the name of its file; nothing for others."""
-    where = required("dataset", run.dataset, run.dataset_params)
-    text = json.dumps(where, sort_keys=True)
-    sum_of_it = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return f"{run.dataset}/{sum_of_it}" if where else None
-
-
-OWN_DATA = {own_data(run): run for run in SUITE.runs.values()}
-
-
-def own_data_words(wildcards):
-    run = OWN_DATA[f"{wildcards.dataset}/{wildcards.where}"]
-    where = required("dataset", run.dataset, run.dataset_params)
-    return shlex.join(["--params", json.dumps(where, sort_keys=True), *PLUGINS])
-
-
 rule own_data:
     output:
         f"{RESULTS}/data/{{dataset}}/{{where}}.json",

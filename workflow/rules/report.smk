@@ -44,10 +44,8 @@ rule latest:
     message:
         "The report is {output.report}"
     shell:
-        """
-        cp -- {input.comparison:q} {input.claims:q} {input.scorecard:q} {params.folder:q} 2>{log:q}
-        sed 's|href="[.][.]/|href="|g' {input.report:q} >{output.report:q} 2>>{log:q}
-        """
+        "cp -- {input.comparison:q} {input.claims:q} {input.scorecard:q} {params.folder:q} 2> {log:q}"
+        """ && sed 's|href="[.][.]/|href="|g' {input.report:q} > {output.report:q} 2>> {log:q}"""
 
 
 # Last: a failed run is a recorded outcome that tables show, but the call as a whole has not succeeded.

@@ -51,8 +51,7 @@ def cell_options(wildcards):
 # What holds for all runs stands in the command, what for some in a resource: a change of a parameter would start a job
 # for each finished cell.
 TRAIN_OPTIONS = shlex.join(
-    ["--results", RESULTS, "--on-source-change", SUITE.file.on_source_change]
-    + PLUGINS
+    ["--results", RESULTS, "--on-source-change", SUITE.file.on_source_change] + PLUGINS
 )
 
 
