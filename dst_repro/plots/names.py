@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from dst_repro.plan.catalogue import catalogue, label
+from dst_repro.records.frames import TOGETHER
 from dst_repro.tables.names import field, shown
 
 GROWTH = " growth"
@@ -40,7 +41,9 @@ def tricks(text: str) -> str:
 def _word(word: str) -> str:
     if word.endswith(GROWTH):
         return label("growth rule", word.removesuffix(GROWTH)) + GROWTH
-    name, _, value = word.rpartition(" ")
+    head, *more = word.split(TOGETHER)
+    name, _, first = head.rpartition(" ")
+    value = TOGETHER.join([first, *more])
     parent, _, own = name.rpartition(" ")  # of a run that this one starts from: `from method dense`
     told = shown(own, re.sub(r"e-0(?=\d)", "e-", value))
     return " ".join(filter(None, [parent, "" if parent and own == "method" else field(own), told]))

@@ -191,9 +191,11 @@ def legend(figure: Any, handles: Sequence[Any], title: str | None = None) -> Non
     inches = figure.bbox.width / figure.dpi
     widest = 0.6 + 0.06 * max(len(handle.get_label()) for handle in handles)
     columns = max(1, min(len(handles), 6, int(inches / widest)))
-    if isinstance(figure, Figure):  # what a legend of many lines takes is not taken from the axes
-        figure.set_figheight(figure.get_figheight() + 0.13 * (math.ceil(len(handles) / columns) - 1))
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns, columnspacing=1.2, title=title)
+    labels = [textwrap.fill(handle.get_label(), max(10, int(inches * 15) - 8)) for handle in handles]
+    lines = math.ceil(len(handles) / columns) - 1 + sum(label.count("\n") for label in labels)
+    whole = figure.figure  # what a legend of many lines takes is not taken from the axes
+    whole.set_figheight(whole.get_figheight() + 0.13 * lines)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, columnspacing=1.2, title=title)
 
 
 def wrapped(text: str, across: int) -> str:

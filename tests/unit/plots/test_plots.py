@@ -238,6 +238,8 @@ def test_names_are_labels_and_frames_keep_slugs() -> None:
     assert names.cell("dst", "alpha 4e-05") == "DST, alpha 4e-5"
     assert names.cell("one-shot", "1 %, from method dense") == "one-shot, 1 %, from dense"
     assert names.words("20 %, drop snip, distribution erk").startswith("20 %, prune criterion SNIP, ")
+    both = "ghost-skips + label-smoothing"
+    assert names.cell("static", f"2 %, tricks {both}") == "static, 2 %, tricks ghost skips + label smoothing"
     assert names.words("random-unfired growth") == "random, unfired growth"
     assert names.tricks("all but ghost-skips (epochs 3)") == "all but ghost skips (epochs 3)"
     assert set(AccuracyVsDensity.frame(frames(), TradeOffParams())["method"]) == {"dense", "set"}
