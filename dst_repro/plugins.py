@@ -44,6 +44,8 @@ def use(names: Iterable[str]) -> None:
         if file is None and not _found(name):
             raise ConfigError(f"there is no module {name}; for a file write its path with .py", "plugins")
         _named.setdefault(module, file)
+        if file and str(file.parent) not in sys.path:
+            sys.path.append(str(file.parent))  # for what it imports from beside, whatever the working directory is
 
 
 def _found(module: str) -> bool:
@@ -68,11 +70,16 @@ def path(module: str) -> Path | None:
     if module in _named and (file := _named[module]):
         return file
     head = module.partition(".")[0]
-    beside = any((file.parent / head).with_suffix(".py").is_file() for file in _named.values() if file)
+    beside = any(_beside(file, head) for file in _named.values() if file)
     if beside or head in {known.partition(".")[0] for known in modules()}:
         spec = importlib.util.find_spec(module) if _found(module) else None
         return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
     return None
+
+
+def _beside(file: Path, name: str) -> bool:
+    """Whether a module or a package of this name lies beside a file."""
+    return any((file.parent / there).is_file() for there in (f"{name}.py", f"{name}/__init__.py"))
 
 
 def load() -> None:
@@ -83,10 +90,11 @@ def load() -> None:
                 _import(module)
             except UserError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:  # a script that leaves at its end would leave us, too
                 sys.modules.pop(module, None)
+                said = error.msg if isinstance(error, SyntaxError) else error
                 raise ConfigError(
-                    f"{type(error).__name__}: {error}{_line(error, module)}", "plugins", _title(module)
+                    f"{type(error).__name__}: {said}{_line(error, module)}", "plugins", _title(module)
                 ) from error
 
 
@@ -107,7 +115,7 @@ def _title(module: str) -> str:
     return file.name if file else module
 
 
-def _line(error: Exception, module: str) -> str:
+def _line(error: BaseException, module: str) -> str:
     """` (line 12)`: where in the plug-in's own file it happened."""
     file = str(path(module))
     if isinstance(error, SyntaxError):
@@ -117,10 +125,17 @@ def _line(error: Exception, module: str) -> str:
 
 
 def digest() -> str:
-    """Changes when a plug-in changes, or a file beside it."""
+    """Changes when a plug-in changes, or a file or package beside it."""
     found = hashlib.sha256()
     for module in modules():
         if file := path(module):
-            for source in sorted(file.parent.glob("*.py") if module.startswith(PREFIX) else file.parent.rglob("*.py")):
-                found.update(f"{module}\0{source.name}\0".encode() + source.read_bytes())
+            for source in _sources(file.parent, module.startswith(PREFIX)):
+                found.update(f"{module}\0{source.relative_to(file.parent)}\0".encode() + source.read_bytes())
     return found.hexdigest()
+
+
+def _sources(folder: Path, alone: bool) -> list[Path]:
+    """Python files of a package, or of the folder and the packages in it that a file alone can import from."""
+    packages = [start.parent for start in folder.glob("*/__init__.py")] if alone else [folder]
+    paths = {*folder.glob("*.py"), *(path for package in packages for path in package.rglob("*.py"))}
+    return sorted(path for path in paths if path.is_file())  # neither a folder nor an editor's link to nowhere

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib.util
 import io
 import tokenize
 from collections.abc import Iterator, Mapping
@@ -53,6 +54,11 @@ def _path(module: str) -> Path | None:
     return next((p for p in (base.with_suffix(".py"), base / "__init__.py") if p.is_file()), None)
 
 
+def _text(path: Path) -> str:
+    """As Python reads it: with a mark of the byte order, in another encoding, with any line ends."""
+    return importlib.util.decode_source(path.read_bytes())
+
+
 @functools.cache
 def _imports(module: str) -> frozenset[str]:
     """Modules of this package and of plug-ins that `module` imports anywhere in its text."""
@@ -60,7 +66,7 @@ def _imports(module: str) -> frozenset[str]:
     if path is None:
         return frozenset()
     found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(_text(path))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -134,7 +140,7 @@ def essence(source: str) -> str:
 @functools.cache
 def _module_hash(module: str) -> str:
     path = _path(module)
-    return hashlib.sha256(essence(path.read_text(encoding="utf-8")).encode()).hexdigest() if path else ""
+    return hashlib.sha256(essence(_text(path)).encode()).hexdigest() if path else ""
 
 
 @functools.cache
