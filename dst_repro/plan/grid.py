@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from dst_repro import plugins
 from dst_repro.errors import ConfigError, did_you_mean, shown
 from dst_repro.files import read_yaml
-from dst_repro.plan.catalogue import check_params
+from dst_repro.plan.catalogue import catalogue, check_params
 from dst_repro.plan.config import SHARED, RunConfig, first_finding
 from dst_repro.plan.feasible import refuse_idle
 from dst_repro.plan.schema import Block, Claim, Experiment, Item, Paper, SuiteFile
@@ -238,6 +238,7 @@ def plan(config: Mapping[str, Any], source: str = "config") -> Suite:
             _check_folder(key, Path(folder), source)
     try:
         plugins.use(file.plugins)
+        catalogue()  # loads them: what is wrong with one is told of the suite, not of whoever asks first
     except ConfigError as error:
         raise error.within(source) from None
     papers, items = select_items(file, source)
@@ -267,11 +268,15 @@ def one_run(settings: Sequence[str]) -> RunConfig:
     they say another. Raises `ConfigError`.
     """
     fields: dict[str, Any] = {"seed": 0}
+    said = set[str]()
     for setting in settings:
         key, equals, text = setting.partition("=")
         try:
             if not (key and equals):
                 raise ConfigError("must be key=value, such as density=0.05")
+            if key in said:
+                raise ConfigError("is said twice", key)
+            said.add(key)
             fields = _patch(fields, key, from_yaml(text))
         except ConfigError as error:
             raise error.within(shown(setting)) from None

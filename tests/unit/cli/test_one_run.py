@@ -33,6 +33,7 @@ def test_settings_are_those_of_a_configuration() -> None:
         (["method=dense", "lr=0.1"], "lr: unknown key"),
         (["method=dense", "seed="], "seed"),
         (["method=dense", "=3"], "'=3': must be key=value, such as density=0.05"),
+        (["method=dense", "seed=1", "seed=2"], "'seed=2': seed: is said twice"),
         (["method=dense", "epochs.more=3"], "'epochs.more=3': epochs.more: there is nothing inside 1"),
     ],
 )
