@@ -53,8 +53,9 @@ def _pairs(treated: Sequence[Cell], control: Sequence[Cell]) -> Iterator[Pair]:
     """One for each density that both were asked for; where one has no target, for each of its cells."""
     targets = [{cell.field("density"): cell for cell in group} for group in (treated, control)]
     if "" not in targets[0] and "" not in targets[1]:
-        for density in targets[0].keys() & targets[1].keys():
-            yield Pair(targets[0][density], (targets[1][density],), False, True)
+        for density, cell in targets[0].items():
+            if density in targets[1]:
+                yield Pair(cell, (targets[1][density],), False, True)
     elif "" in targets[1]:
         yield from (Pair(cell, tuple(treated), True, False) for cell in control)
     else:

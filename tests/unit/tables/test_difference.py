@@ -91,3 +91,11 @@ def test_criteria_are_compared_where_all_else_is_equal() -> None:
 def test_a_control_that_is_not_there_is_an_error_with_the_near_miss() -> None:
     with pytest.raises(UserError, match="no 'sett' among them; did you mean 'set'"):
         difference(small.frames(run("set", 0, 0.9, 0.1)), DifferenceParams(against="sett"))
+
+
+def test_planned_rows_stand_in_the_order_of_their_cells() -> None:
+    """The densest first, whatever Python's hashes of texts are: without a finished run nothing else orders them."""
+    densities = [0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]
+    rows = [run(method, 0, None, density) for method in ("set", "rigl") for density in densities]
+    found = difference(small.frames(*rows), AGAINST_SET)
+    assert [float(row["setting"].partition(" ")[0]) for row in found] == [100 * d for d in reversed(densities)]
