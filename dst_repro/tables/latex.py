@@ -162,14 +162,23 @@ def _head(labels: Sequence[Column], fields: Sequence[Column]) -> list[str]:
     most = max(map(len, lowest))
     for line in range(most):
         words = [lines[line - most + len(lines)] if line >= most - len(lines) else "" for lines in lowest]
-        out.append(" & ".join(map(escaped, words)) + r" \\")
+        out.append(_row(words))
     return out
+
+
+def _row(words: Iterable[str]) -> str:
+    return _begun(" & ".join(map(escaped, words))) + r" \\"
+
+
+def _begun(line: str) -> str:
+    """After a break or a rule LaTeX takes a bracket or a star for an option of it."""
+    return f"{{}}{line}" if line.startswith(("[", "*")) else line
 
 
 def _spanning(word: str, under: Sequence[Column]) -> str:
     """Over its columns; in lines where they are narrower than it."""
     lines = _wrapped(word, max(_taken(under) - GAP, _longest(word)))
-    inner = r"\\".join(map(escaped, lines))
+    inner = r"\\".join(_begun(escaped(line)) for line in lines)
     if len(lines) > 1:
         inner = rf"\begin{{tabular}}[b]{{@{{}}c@{{}}}}{inner}\end{{tabular}}"
     return rf"\multicolumn{{{len(under)}}}{{c}}{{{inner}}}"
@@ -184,7 +193,7 @@ def _body(labels: Sequence[Column], fields: Sequence[Column]) -> list[str]:
                 words[0] = ""
             else:
                 out.append(r"\addlinespace")
-        out.append(" & ".join(map(escaped, words)) + r" \\")
+        out.append(_row(words))
     return out
 
 

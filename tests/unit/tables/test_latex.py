@@ -121,3 +121,10 @@ def test_every_committed_table_compiles_without_a_line_too_long(
         log = compiled((tmp_path / f"{file}.tex").read_text(), tmp_path)
         assert re.findall(r"Overfull.*", log) == [], file
         assert "LaTeX Error" not in log
+
+
+@needs_tex
+@pytest.mark.parametrize("first", ["[a] b", "*", "\N{SNOWMAN}"])
+def test_a_row_may_begin_with_what_a_break_would_take_for_its_option(first: str, tmp_path: Path) -> None:
+    table = Table(pd.DataFrame(), [first], [(first, "n"), (first, "p")], [(first,), (first,)], [["1", "2"], ["3", "4"]])
+    compiled(latex(table, first, first, "x"), tmp_path)
