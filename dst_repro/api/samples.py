@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SequentialSampler
 
-from dst_repro.errors import ConfigError
+from dst_repro.errors import ConfigError, shown
 from dst_repro.seeding import derive, generator
 
 Batches = Iterable[Any]
@@ -30,6 +30,8 @@ class Samples:
     def __init__(self, source: Source, device: torch.device, seed: int) -> None:
         if isinstance(source, Iterator):
             raise ConfigError("is an iterator, which reading would use up: give the loader, or a function", "data")
+        if not (isinstance(source, Iterable) or callable(source)):
+            raise ConfigError(f"must be a loader, an iterable or a function, not {shown(source)}", "data")
         self._source, self._device, self._seed = source, device, seed
 
     def __len__(self) -> int:

@@ -47,17 +47,22 @@ def sparsify(
     """
     if steps_per_epoch is None and isinstance(data, Sized):
         with contextlib.suppress(TypeError):  # a loader of a stream has no length
-            steps_per_epoch = len(data)
-    given = {"method": method, "method_params": params, "density": density, "tricks": dict(tricks or {})}
+            steps_per_epoch = len(data) or None  # where there are none, whoever needs them says so
+    given = {
+        "method": method,
+        "method_params": params,
+        "density": density,
+        "tricks": dict(tricks) if isinstance(tricks, Mapping) else tricks or {},
+    }
     given |= {"fidelity": fidelity, "seed": seed, "steps": steps, "steps_per_epoch": steps_per_epoch}
     try:
         return Sparse(model, optimizer, given, data)
     except ConfigError as error:
-        where = (part.removeprefix("method_params.") for part in error.where)
-        raise ConfigError(error.message, "sparsify", *(_ARGUMENTS.get(part, part) for part in where)) from None
+        where = (_ARGUMENTS.get(part, part.removeprefix("method_params.")) for part in error.where)
+        raise ConfigError(error.message, "sparsify", *where) from None
 
 
-_ARGUMENTS = {"optimizer_params.momentum": "optimizer"}
+_ARGUMENTS = {"optimizer_params.momentum": "optimizer", "method_params": ""}
 """What a setting of a run is called here."""
 
 
