@@ -17,6 +17,7 @@ from dst_repro.plots.curves import COUNTS
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Cell, Selected, cells
+from dst_repro.tables.names import treatment
 
 
 class JaccardParams(Selected):
@@ -74,7 +75,7 @@ class CriteriaJaccard:
             axes.set_title(style.wrapped(panels[number][0], across))
         if params.show == "curves":
             for line in grid:
-                line[0].set_ylabel(f"Jaccard index with {names.treatment(params.reference)}")
+                line[0].set_ylabel(f"Jaccard index with {treatment(params.reference)}")
             others = style.treatments((set(frame["a"]) | set(frame["b"])) - {params.reference})
             samples = [look.line() for look in others.values()]
             style.legend(figure, [*samples, Line2D([], [], label="two random sets, expected", **overlap.CHANCE)])
@@ -109,7 +110,7 @@ def _matrix(axes: Axes, rows: pd.DataFrame, params: JaccardParams) -> None:
             axes.text(j + 0.5, i + 0.5, f"{value:.2f}", ha="center", va="center", fontsize=7,
                       color="white" if value > 0.6 else "black")  # fmt: skip
     ticks = np.arange(len(rules) - 1) + 0.5
-    labels = [names.treatment(rule) for rule in rules]
+    labels = [treatment(rule) for rule in rules]
     axes.set_xticks(ticks, labels[:-1], rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, labels[1:])
     axes.invert_yaxis()

@@ -21,11 +21,6 @@ def cell(method: str, setting: str) -> str:
     return ", ".join(filter(None, [shown("method", method), words(setting)]))
 
 
-def treatment(name: str) -> str:
-    """A prune rule or a method by its label; anything else, as a density, as it is."""
-    return next((label(kind, name) for kind in ("prune rule", "method") if name in catalogue()[kind]), name)
-
-
 def words(text: str) -> str:
     """Fields with values: `5 %, drop snip, prune_rate 0.5` as `5 %, prune criterion SNIP, prune rate 0.5`."""
     return ", ".join(_word(word) for word in text.split(", "))

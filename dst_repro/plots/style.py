@@ -19,6 +19,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from dst_repro.plots import names
 from dst_repro.records.frames import Frames
+from dst_repro.tables.names import treatment
 
 WIDTH = 7.0  # inches: the text width of a two-column paper
 FACET = ["dataset", "model"]
@@ -143,7 +144,7 @@ def treatments(shown: Iterable[str]) -> dict[str, Look]:
     places = {name: place for place, name in enumerate(("dense", "static", *CRITERIA))}
     densities = {name: float(name.removesuffix(" %")) for name in found if name.endswith(" %")}
     ordered = sorted(found, key=lambda name: (places.get(name, len(places)), densities.get(name, 0), name))
-    known = {name: look(name, names.treatment(name)) for name in ordered}
+    known = {name: look(name, treatment(name)) for name in ordered}
     return known | in_order([name for name in ordered if name in densities])
 
 
