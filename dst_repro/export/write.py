@@ -33,8 +33,8 @@ def write(network: nn.Module, masks: Mapping[str, Tensor], sample: Tensor, folde
             network.get_submodule(name).get_parameter("weight")[~mask] = 0
     lines: list[str] = []
     about = {"weights": sum(map(Tensor.numel, masks.values())), "kept": sum(int(m.sum()) for m in masks.values())}
+    counted = flops(network, masks, sample)  # first, so that inputs which do not fit leave no file
     sizes = _files(network, masks, sample, folder, lines)
-    counted = flops(network, masks, sample)
     lines.append(f"FLOPs of one input: {counted.dense:,} dense, {counted.kept:,} with kept weights alone")
     times = _times(network, masks, sample)
     threads = torch.get_num_threads()

@@ -148,3 +148,10 @@ def test_a_run_is_exported_if_its_network_was_kept(
     masks, found = load_file(tmp_path / "out" / "masks.safetensors"), record.read(tmp_path, run.id)
     assert found is not None
     assert {layer.name: layer.kept for layer in found.layers} == {n: int(mask.sum()) for n, mask in masks.items()}
+
+
+def test_inputs_that_do_not_fit_leave_no_file(tmp_path: Path) -> None:
+    net = network()
+    with pytest.raises(RuntimeError):
+        write(net, masks_of(net), torch.rand(2, 3, 8, 8), tmp_path)
+    assert list(tmp_path.iterdir()) == []
