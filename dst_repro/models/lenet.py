@@ -18,7 +18,7 @@ class LeNet300100Params(Params):
 
 @models.register("lenet-300-100", LeNet300100Params)
 def lenet_300_100(shape: Shape, classes: int, params: LeNet300100Params) -> nn.Module:
-    """LeNet-300-100: fully connected 784-300-100-10 with ReLU: 266,610 parameters, 266,200 of them weights.
+    """LeNet-300-100: fully connected, ReLU: 266,610 parameters on 28x28 images, 266,200 of them weights.
 
     With `batch_norm` it is the network of DSR's authors (Mostafa and Wang 2019; IntelAI/dynamic-reparameterization,
     model.py, `mnist_mlp`, normalised by default): no layer has a bias, each is followed by batch normalisation as torch

@@ -46,7 +46,7 @@ def mlp_1024_512(shape: Shape, classes: int, params: MLPParams) -> nn.Module:
 
 @models.register("mlp-256-256", MLPParams)
 def mlp_256_256(shape: Shape, classes: int, params: MLPParams) -> nn.Module:
-    """MLP-256-256: fully connected, ReLU: 72,449 parameters on 24 numbers, 2 classes, 71,936 of them weights.
+    """MLP-256-256: fully connected, ReLU: 72,449 parameters on 24 numbers with 2 classes, 71,936 of them weights.
 
     Two classes share one output, as in Fantastic Weights on Higgs, which trains it with a binary cross-entropy. More
     classes have an output each.

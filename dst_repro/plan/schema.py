@@ -38,7 +38,7 @@ def _suite(name: str) -> str:
 
 
 def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    return [_folder(value)] if isinstance(value, str) else value
 
 
 def _pattern(text: str) -> str:

@@ -154,12 +154,12 @@ OTHERS = {
     # reduced
     "fw-small": {"dense": 6, "static": 12, "drop-and-grow": 144},
     "fw-small-zero": {"drop-and-grow": 48},
-    "fw-small-gamma": {"drop-and-grow": 36},
-    "fw-small-sensitivity": {"drop-and-grow": 6},
-    "fw-small-batch": {"drop-and-grow": 12},
-    "fw-small-global": {"drop-and-grow": 24},
+    "fw-small-gamma": {"drop-and-grow": 12},
+    "fw-small-sensitivity": {"drop-and-grow": 2},
+    "fw-small-batch": {"drop-and-grow": 4},
+    "fw-small-global": {"drop-and-grow": 8},
     "fw-small-first": {"drop-and-grow": 8},
-    "fw-small-along": {"drop-and-grow": 36},
+    "fw-small-along": {"drop-and-grow": 12},
     "fw-small-along-released": {"drop-and-grow": 6},
     "fw-small-full": {"drop-and-grow": 30},
     "fw-small-period": {"drop-and-grow": 60},
@@ -235,7 +235,9 @@ def suite(name: str) -> Suite:
     return plan(read_yaml(CONFIG / f"{name}.yaml") | {"config_dir": str(CONFIG)}, name)
 
 
-@pytest.mark.parametrize(("name", "runs"), [("fashion-small", 428), ("fashion", 81), ("cifar10-mlp", 28)])
+@pytest.mark.parametrize(
+    ("name", "runs"), [("fashion-small", 256), ("fashion-next", 258), ("fashion", 81), ("cifar10-mlp", 28)]
+)
 def test_reduced_suites_are_planned(name: str, runs: int) -> None:
     found = suite(name)
     assert len(found.runs) == runs
