@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping, Sized
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
@@ -66,12 +67,18 @@ _ARGUMENTS = {"optimizer_params.momentum": "optimizer", "method_params": ""}
 """What a setting of a run is called here."""
 
 
+_TAKEN: WeakSet[nn.Module] = WeakSet()
+"""Networks that have a method: two of them would undo each other's masks."""
+
+
 class Sparse:
     """Network, optimiser and method of one training. `sparsify` makes it."""
 
     def __init__(
         self, model: nn.Module, optimizer: torch.optim.Optimizer, given: Mapping[str, Any], data: Source | None
     ) -> None:
+        if model in _TAKEN:
+            raise ConfigError("has a method already: make the network anew for another", "model")
         if isinstance(optimizer, torch.optim.LBFGS):
             raise ConfigError("LBFGS computes gradients by itself, several a step", "optimizer")
         Settings.parse(given)  # what is wrong with the arguments comes first
@@ -91,6 +98,7 @@ class Sparse:
         epoch = self.settings.steps_per_epoch or self.settings.steps
         context = OwnContext(config, epoch, cast(Any, own), steps=self.settings.steps)
         self._begin(context, like)
+        _TAKEN.add(model)
 
     def _begin(self, context: OwnContext, like: Group) -> None:
         """In the order of the suite's own loop (`training.steps.Steps`)."""

@@ -83,8 +83,9 @@ def arrays(params: ArraysParams) -> Source:
     train, test = (_part(path, found, name) for name in ("train", "test"))
     if train.shape != test.shape:
         raise _wrong(path, f"train has {train.shape}, test {test.shape}; both must be alike")
-    byte = found["train"].dtype == found["test"].dtype == torch.uint8
-    divisor = params.divisor or (255 if byte else 1)
+    if found["train"].dtype != found["test"].dtype:
+        raise _wrong(path, "one of train and test has bytes, the other floats; both must have the same")
+    divisor = params.divisor or (255 if found["train"].dtype == torch.uint8 else 1)
     return _checked(Source("arrays", train, test, classes, divisor, mean=params.mean, std=params.std), params)
 
 

@@ -46,7 +46,11 @@ def state(run: RunConfig) -> str | None:
 
 def _files(where: Path) -> list[tuple[str, int, int]]:
     """(name, size, time of its last change) of a file, or of all in a folder."""
-    paths = [str(where)] if where.is_file() else [os.path.join(at, name) for at, _, ns in os.walk(where) for name in ns]
+    paths = (
+        [str(where)]
+        if where.is_file()
+        else [os.path.join(at, name) for at, _, ns in os.walk(where, followlinks=True) for name in ns]
+    )
     found = []
     for path in paths:
         with contextlib.suppress(OSError):  # removed meanwhile
@@ -66,7 +70,7 @@ class Today:
     def __init__(self) -> None:
         self._known: dict[str, Sums | None] = {}
         self.refused: dict[str, str] = {}
-        """Data set -> why its files can't be read, in one line. Records are not compared with such a one."""
+        """Data set and parameters -> why its files can't be read, in one line. Records are not compared with such."""
 
     def sums(self, run: RunConfig) -> Sums | None:
         """Those of a run's data set; None where it is not there, or refused."""
@@ -93,7 +97,7 @@ class Today:
             found = source(run.dataset, run.dataset_params)
             sums = {"train": found.train.sha256(), "test": found.test.sha256()}
         except (UserError, OSError) as error:
-            self.refused[run.dataset] = str(error)
+            self.refused[json.dumps([run.dataset, run.dataset_params], sort_keys=True)] = str(error)
             return None
         keep(run, now, sums)
         return sums

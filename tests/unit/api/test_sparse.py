@@ -390,9 +390,10 @@ def test_what_can_not_be_is_refused_in_one_line(case: str) -> None:
     assert case == "lazy" or equal(dict(model.state_dict()), dict(before))
 
 
-def test_a_network_is_made_sparse_once() -> None:
-    sparse = made("dst")
-    with pytest.raises(ConfigError, match="is computed, by a method or a parametrization"):
+@pytest.mark.parametrize("method", ["dst", "set"])
+def test_a_network_is_made_sparse_once(method: str) -> None:
+    sparse = made(method)
+    with pytest.raises(ConfigError, match="model: has a method already"):
         dst_repro.sparsify(sparse.model, sparse.optimizer, "rigl", 0.5, steps=STEPS)
 
 

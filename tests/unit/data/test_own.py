@@ -88,6 +88,7 @@ WRONG: list[tuple[Callable[[dict[str, Any]], object], str]] = [
     (lambda f: f.update(test_labels=f["test_labels"] - 1), "labels must be whole numbers from 0 on"),
     (lambda f: f.update(test_labels=f["test_labels"] + 1), "the test has label 3, of which there is no training image"),
     (lambda f: f.update(train_labels=f["train_labels"] * 0, test_labels=f["test_labels"] * 0), "has one class"),
+    (lambda f: f.update(test=f["test"] / 255), "one of train and test has bytes, the other floats"),
     (lambda f: f.update(train=f["train"] / 0.0), "`train` has numbers that are not finite"),
     (lambda f: f.update(train=np.array(["a"] * 300)), "`train` is no array of numbers"),
     (lambda f: f.update(train=np.zeros(300)), "`train` must be (n, channels, height, width)"),
@@ -175,3 +176,16 @@ def test_the_data_command_reads_it(root: Path, capsys: pytest.CaptureFixture[str
     ):
         assert cli.main(["data", "arrays", str(out), "--params", params]) == 2
         assert said in capsys.readouterr().err
+
+
+def test_what_a_link_leads_to_is_looked_at(root: Path, tiny: RunFactory) -> None:
+    """Large sets often lie elsewhere."""
+    write_folder(root / "bulk")
+    (root / "mine").mkdir()
+    for part in ("train", "val"):
+        (root / "mine" / part).symlink_to(root / "bulk" / part)
+    run = tiny(dataset="folder", dataset_params={"path": "mine", "size": 8})
+    before = Today().sums(run)
+    write_folder(root / "bulk", seed=1)
+    assert before is not None
+    assert Today().changed(run, before)
