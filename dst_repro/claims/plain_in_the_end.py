@@ -13,7 +13,7 @@ from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 
 TRACES = ("beta", "skip_weight")
-"""Rows of the history that soft neurons and ghost skips write as long as they are there."""
+"""Rows of the history of soft neurons, as long as there are some, and of ghost skips, which have weight 0 in the end."""
 
 
 class PlainParams(TricksParams):
@@ -70,7 +70,7 @@ def _runs(gain: Gain, history: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _gone(rows: pd.Series[float]) -> bool:
-    return not any(name in rows for name in TRACES) and rows.get("ghost_parameters", 0.0) == 0
+    return not any(rows.get(name, 0.0) for name in (*TRACES, "ghost_parameters"))
 
 
 def _shape(run: dict[Any, Any]) -> tuple[float, list[tuple[str, int]]]:

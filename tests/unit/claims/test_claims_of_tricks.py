@@ -196,13 +196,14 @@ def ended(after: dict[str, float], judged: int = 3, **changed: Any) -> Frames:
     return Frames(frames(*rows).runs, pd.DataFrame(events, columns=HISTORY))
 
 
-GONE = {"ghost_parameters": 0.0, "density_with_ghosts": 0.5}
+GONE = {"ghost_parameters": 0.0, "density_with_ghosts": 0.5, "skip_weight": 0.0}  # as runs write it
 STAYS = {"ghost_parameters": 50.0, "density_with_ghosts": 5.5, "beta": 2.0}
 
 
 @pytest.mark.parametrize(
     ("after", "changed", "verdict"),
     [(GONE, {}, "holds"), (STAYS, {}, "fails"), (GONE | {"beta": 2.0}, {}, "fails"),
+     (GONE | {"skip_weight": 0.1}, {}, "fails"),
      (GONE, {"parameters": 150.0}, "fails"),
      (GONE, {"layers": json.dumps([{"name": "a", "kept": 6, "numel": 10}])}, "fails")],
 )  # fmt: skip
