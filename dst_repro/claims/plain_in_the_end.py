@@ -11,16 +11,17 @@ from dst_repro.claims.base import Answer, gaps, of_share, selected, used
 from dst_repro.claims.trick_gains import Gain, TricksParams, both, trick_gains
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.tables.cells import Cell
 
 TRACES = ("beta", "skip_weight")
-"""Rows of the history of soft neurons, as long as there are some, and of ghost skips, which have weight 0 in the end."""
+"""Rows of the history: of soft neurons, as long as there are some; of ghost skips, which have weight 0 in the end."""
 
 
 class PlainParams(TricksParams):
     tricks: str = "all"
     """Of which tricks it is asked, as a table of gains calls them; `*`: of all."""
     plain: bool = True
-    """Whether nothing may be left, or something has to be in every run, as in code that never takes it away."""
+    """Whether nothing may be left; or, of tricks with `fidelity: released` alone, something has to be in every run."""
 
 
 @claims.register("plain-in-the-end", PlainParams)
@@ -32,6 +33,8 @@ def plain_in_the_end(frames: Frames, params: PlainParams) -> Answer:
     """
     known = [gain for gain in trick_gains(frames, params)
              if params.tricks in ("*", gain.tricks) and gain.treated.method != "dense"]  # fmt: skip
+    if not params.plain:
+        known = [gain for gain in known if _released(gain.treated)]
     names = ["ghost_parameters", "density_with_ghosts", *TRACES]
     history = frames.history[frames.history["name"].isin(names)]
     rows = [row for gain in known for row in _runs(gain, history)]
@@ -47,6 +50,11 @@ def plain_in_the_end(frames: Frames, params: PlainParams) -> Answer:
     text += f"density with them {100 * max(row['dense'] for row in rows):.3g} % at most; "
     text += f"{sum(row['early'] for row in rows)} runs are judged by an epoch that still has some"
     return Answer(of_share(hits, len(rows), 1.0), text + gaps(every), hits / len(rows), threshold=1.0, runs=used(every))
+
+
+def _released(cell: Cell) -> bool:
+    tricks = json.loads(str(cell.runs["config"].iloc[0])).get("tricks", {})
+    return any(params.get("fidelity") == "released" for params in tricks.values())
 
 
 def _runs(gain: Gain, history: pd.DataFrame) -> list[dict[str, Any]]:

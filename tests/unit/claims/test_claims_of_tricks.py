@@ -185,9 +185,9 @@ def test_without_all_together_it_is_open() -> None:
 LIKE = {"layers": json.dumps([{"name": "a", "kept": 5, "numel": 10}]), "parameters": 100.0}
 
 
-def ended(after: dict[str, float], judged: int = 3, **changed: Any) -> Frames:
+def ended(after: dict[str, float], tricks: dict[str, Any] = EVERY, judged: int = 3, **changed: Any) -> Frames:
     """A run with tricks whose ghosts are there in epoch 1, and whose last epoch has these rows."""
-    rows = masked("snip", {}, 80, **LIKE) + masked("snip", EVERY, 81, **LIKE | changed)
+    rows = masked("snip", {}, 80, **LIKE) + masked("snip", tricks, 81, **LIKE | changed)
     rows[-1]["last.epoch"] = float(judged)
     id_ = str(rows[-1]["id"])
     during = {"ghost_parameters": 50.0, "density_with_ghosts": 5.5, "beta": 2.0, "skip_weight": 0.5}
@@ -214,8 +214,10 @@ def test_plain_in_the_end(after: dict[str, float], changed: dict[str, Any], verd
 
 @pytest.mark.parametrize(("after", "verdict"), [(STAYS, "holds"), (GONE, "fails")])
 def test_ghosts_that_stay(after: dict[str, float], verdict: str) -> None:
-    answer = plain_in_the_end(ended(after), PlainParams(tricks="*", plain=False))
+    released = EVERY | {"ghost-skips": {"fidelity": "released"}}
+    answer = plain_in_the_end(ended(after, released), PlainParams(tricks="*", plain=False))
     assert answer.verdict == verdict
+    assert plain_in_the_end(ended(after), PlainParams(tricks="*", plain=False)).verdict == "not run"  # none is released
     assert f"up to {after['ghost_parameters']:g} parameters beside" in answer.evidence
 
 
