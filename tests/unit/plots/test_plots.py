@@ -22,6 +22,7 @@ from dst_repro.plots.accuracy_vs_density import AccuracyVsDensity, TradeOffParam
 from dst_repro.plots.curves import layer_curves, network_curves
 from dst_repro.plots.layer_ratio_steps import LayerRatioSteps, StepParams
 from dst_repro.records.frames import Frames
+from dst_repro.tables.names import treatment
 from tests import small
 
 PLOTS = sorted(registry.plots.discover())
@@ -233,8 +234,8 @@ def test_errors_are_on_a_logarithmic_axis_that_ends_where_asked() -> None:
 
 def test_names_are_labels_and_frames_keep_slugs() -> None:
     assert names.network("fashion-mnist", "lenet-300-100", several=True) == "Fashion-MNIST, LeNet-300-100"
-    assert names.treatment("each-sign-equal") == "SET (equal counts)"
-    assert names.treatment("sparse-momentum") == "sparse momentum"
+    assert treatment("each-sign-equal") == "SET (equal counts)"
+    assert treatment("sparse-momentum") == "sparse momentum"
     assert names.cell("dst", "alpha 4e-05") == "DST, alpha 4e-5"
     assert names.cell("one-shot", "1 %, from method dense") == "one-shot, 1 %, from dense"
     assert names.words("20 %, drop snip, distribution erk").startswith("20 %, prune criterion SNIP, ")
