@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,20 +14,46 @@ SVG_LIMIT = 400_000
 
 
 def packed(svg: str) -> str:
-    """An SVG of matplotlib's without what no eye sees: blanks, comments, metadata, names that nothing refers to, and
-    digits below a hundredth of a point."""
+    """An SVG of matplotlib's without what no eye sees: blanks, comments, metadata, names that nothing refers to, long
+    names, styles said again, digits below a hundredth of a point and of a letter's width."""
     text = re.sub(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
     text = re.sub(r'(?<=\s)(d|x|y|points)="([^"]*)"', _coordinates, text)
     text = re.sub(r'(?<=\sstyle=)"[^"]*"', lambda found: re.sub(r"([:;]) ", r"\1", found[0]), text)
     text = re.sub(r">\s+<", "><", text).replace(" xlink:href=", " href=")
-    used = set(re.findall(r"#([\w.-]+)", text))
-    return re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", text)
+    letters = re.compile(r'(<use href="#[^"]*") transform="translate\(([\d.]+) 0\)"')
+    text = letters.sub(lambda found: f'{found[1]} x="{float(found[2]):.0f}"', text)
+    return _short_names(_classes(text))
 
 
 def _coordinates(found: re.Match[str]) -> str:
     numbers = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[2])
     dense = re.sub(r"\s*([A-Za-z])\s*", r"\1", " ".join(numbers.split()))
     return f'{found[1]}="{dense}"'
+
+
+def _short(number: int) -> str:
+    """a, b, ..., z, ba, bb, ..."""
+    head, last = divmod(number, 26)
+    return (_short(head) if head else "") + chr(ord("a") + last)
+
+
+def _classes(svg: str) -> str:
+    """Styles that stand there twice or more become classes, where the SVG has a style sheet that can hold them."""
+    if "</style>" not in svg:
+        return svg
+    counted = Counter(re.findall(r' style="([^"]*)"', svg)).most_common()
+    name = {style: _short(n) for n, (style, times) in enumerate(counted) if times > 1}
+    sheet = "".join(f".{short}{{{style}}}" for style, short in name.items())
+    text = re.sub(r' style="([^"]*)"', lambda f: f' class="{name[f[1]]}"' if f[1] in name else f[0], svg)
+    return text.replace("</style>", f"{sheet}</style>", 1)
+
+
+def _short_names(svg: str) -> str:
+    """Names that something refers to get short, others go."""
+    used = dict.fromkeys(re.findall(r'(?:href="|url\()#([\w.-]+)', svg))
+    name = {long: _short(n) for n, long in enumerate(used)}
+    text = re.sub(r' id="([^"]*)"', lambda found: f' id="{name[found[1]]}"' if found[1] in used else "", svg)
+    return re.sub(r'((?:href="|url\()#)([\w.-]+)', lambda found: found[1] + name[found[2]], text)
 
 
 ESCAPED = {"'": "&apos;", '"': "'", "%": "%25", "&": "%26", "#": "%23", "\n": " "}

@@ -32,6 +32,7 @@ def test_an_image_is_smaller_and_still_the_figure(drawn: Path) -> None:
     count = [sum(1 for tag in root.iter() if tag.tag.endswith(("}path", "}use"))) for root in (shown, file)]
     assert count[0] == count[1] > 20
     ids = {tag.get("id") for tag in shown.iter()}
+    assert all(len(name) < 3 for name in ids - {None})
     used = {value[1:] for tag in shown.iter() for name, value in tag.items() if name.rpartition("}")[2] == "href"}
     assert used
     assert used <= ids
@@ -40,6 +41,18 @@ def test_an_image_is_smaller_and_still_the_figure(drawn: Path) -> None:
 def test_coordinates_keep_two_digits() -> None:
     svg = '<!-- x --><svg><path id="a" d="M 1.23456 -0.5 \nL 10.0 3 \nz\n" style="a: 1; b: 2"/></svg>'
     assert picture.packed(svg) == '<svg><path d="M1.23 -0.5L10 3z" style="a:1;b:2"/></svg>'
+
+
+def test_styles_said_twice_become_classes_and_names_get_short() -> None:
+    svg = (
+        '<svg><style>*{e:1}</style><path id="long-name" style="a: 1"/><path id="unused" style="a: 1"/><g style="b: 2">'
+        '<use xlink:href="#long-name" transform="translate(10.6 0)"/></g><g clip-path="url(#other)"/>'
+        '<clipPath id="other"/></svg>'
+    )
+    assert picture.packed(svg) == (
+        '<svg><style>*{e:1}.a{a:1}</style><path id="a" class="a"/><path class="a"/><g style="b:2">'
+        '<use href="#a" x="11"/></g><g clip-path="url(#b)"/><clipPath id="b"/></svg>'
+    )
 
 
 def test_a_huge_svg_gives_way_to_its_png(tmp_path: Path) -> None:
