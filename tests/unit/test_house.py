@@ -16,6 +16,7 @@ from packaging.version import Version
 
 from dst_repro import __version__, cli
 from dst_repro.plan.grid import load_suite
+from dst_repro.report.quoting import QUOTATION, quoted
 
 ROOT = Path(__file__).parents[2]
 PINS = {
@@ -111,16 +112,26 @@ def test_planning_does_not_import_torch() -> None:
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+RESULTS = ("dst.md", "fantastic-weights.md", "masks.md", "not-reproduced.md", "tost.md")
+"""Pages that say what came out."""
+MEASURED = re.compile(r"\d ?± ?\d|\b\d+\.\d+ ?(?:%|points)|(?<![\w.])[+\N{MINUS SIGN}]\d+\.\d")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
-def test_the_tables_of_a_page_are_those_of_the_results(page: Path) -> None:
-    """One that nobody has drawn yet is empty."""
-    shown = re.findall(r"<!-- (results/\S+\.md) -->\n(.*?)<!-- end -->", page.read_text(), flags=re.S)
-    assert [name for name, _ in shown] == (
-        ["results/all/scorecard.md", "results/mnist/dst-table-1.md"] if page.name == "README.md" else []
-    )
-    for name, content in shown:
-        there = (ROOT / name).read_text().strip() if (ROOT / name).is_file() else ""
-        assert content.strip() == there, f"copy {name} into {page.name}"
+def test_what_a_page_quotes_of_the_results_is_what_they_say(page: Path) -> None:
+    text = page.read_text()
+    assert quoted(text, ROOT) == text, f"`python -m dst_repro quote` writes {page.name} anew"
+
+
+@pytest.mark.parametrize("page", [PAGES[0], *(ROOT / "docs" / name for name in RESULTS)], ids=lambda path: path.name)
+def test_no_measured_number_of_a_page_is_copied_by_hand(page: Path) -> None:
+    outside = QUOTATION.sub("", page.read_text())
+    assert not MEASURED.findall(re.sub(r"<!-- soak -->.*?<!-- end -->", "", outside, flags=re.DOTALL))
+
+
+def test_the_readme_quotes_the_scorecard_and_the_papers_table() -> None:
+    found = [(file, names) for _, file, names, *_ in QUOTATION.findall(PAGES[0].read_text())]
+    assert found == [("results/all/scorecard.md", ""), ("results/mnist/dst-table-1.md", "")]
 
 
 def test_the_example_in_the_readme_is_the_file() -> None:
@@ -161,9 +172,9 @@ def test_the_suite_of_all_records_has_every_committed_one(monkeypatch: pytest.Mo
     assert committed <= set(suite.runs)
 
 
-def test_every_promise_of_the_readme_is_held_by_a_test() -> None:
-    text = (ROOT / "README.md").read_text()
-    section = text[text.index("## What you can rely on") : text.index("<!-- soak -->")]
+def test_every_promise_is_held_by_a_test() -> None:
+    text = (ROOT / "docs/promises.md").read_text()
+    section = text[: text.index("<!-- soak -->")]
     rows = [line for line in section.splitlines() if line.startswith("| ") and "---" not in line][1:]
     assert rows
     for row in rows:

@@ -1,0 +1,51 @@
+"""Results that README and docs quote, so that no number in them is copied by hand.
+
+A quotation stands between `<!-- results/SUITE/FILE.md -->` and `<!-- end -->`. Names after the file choose the rows of
+its table that begin with them: `<!-- results/all/claims.md dst -->`, without title, caption and that column, and without
+what was not run.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dst_repro.errors import UserError
+from dst_repro.files import write_text
+
+QUOTATION = re.compile(r"(<!-- (results/\S+\.md)((?: [\w-]+)*) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+
+
+def quoted(page: str, root: Path) -> str:
+    """The page with every quotation as the files under `root` have it today.
+
+    Raises `UserError` where a file, or a row by such a name, is not there.
+    """
+
+    def today(found: re.Match[str]) -> str:
+        path, names = root / found[2], found[3].split()
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; the page quotes it")
+        text = path.read_text(encoding="utf-8").strip()
+        return f"{found[1]}{_rows(text, names, path) if names else text}\n{found[5]}"
+
+    return QUOTATION.sub(today, page)
+
+
+def _rows(text: str, names: list[str], path: Path) -> str:
+    """Rows of the Markdown table in `text` whose first field is one of `names` and that were run, with its head."""
+    lines = [line for line in text.splitlines() if line.startswith("| ")]
+    head, rows = lines[:2], lines[2:]
+    chosen = [row for name in names for row in rows if row.startswith(f"| {name} |") and "| not run |" not in row]
+    if not chosen:
+        raise UserError(f"{path}: no answered row begins with {' or '.join(names)}; the page quotes one")
+    return "\n".join(f"| {line.split('| ', 2)[2]}" for line in (*head, *chosen))
+
+
+def update(page: Path, root: Path) -> bool:
+    """Write the page with today's quotations; whether that changed it. Raises as `quoted` does."""
+    old = page.read_text(encoding="utf-8")
+    new = quoted(old, root)
+    if new != old:
+        write_text(page, new)
+    return new != old
