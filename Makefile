@@ -31,7 +31,7 @@ test-all: setup
 
 # half an hour of random faults, then the tests that take as long as one likes (DST_SOAK_EXAMPLES)
 soak: setup
-	$(BIN)/python -m tests.soak --write-readme $(SOAK_ARGS)
+	$(BIN)/python -m tests.soak --write $(SOAK_ARGS)
 	$(BIN)/python -m pytest -n auto -m soak
 
 # whether every committed table and figure is, to the byte, what the committed records give: two minutes

@@ -1,6 +1,6 @@
 """A small suite under random faults, see `soak`; leaves with 1 if anything was lost, wrong or trained without need.
 
-`python -m tests.soak --seed 0 --faults 60 --minutes 60 --write-readme`
+`python -m tests.soak --seed 0 --faults 60 --minutes 60 --write`
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=60, help="how many [%(default)s]")
     parser.add_argument("--kills", type=int, default=50, help="how many of them kill, at least [%(default)s]")
     parser.add_argument("--minutes", type=float, default=60.0, help="for faults, at most [%(default)s]")
-    parser.add_argument("--write-readme", action="store_true", help="write the figures into the README")
+    parser.add_argument("--write", action="store_true", help="write the figures into docs/promises.md")
     args = parser.parse_args()
     try:
         with (
@@ -34,7 +34,7 @@ def main() -> int:
         print("tests.soak: ended; nothing is written", file=sys.stderr)
         return 130 if isinstance(error, KeyboardInterrupt) else 143
     print(figures.table(), *figures.lines(), sep="\n")
-    if args.write_readme:
+    if args.write:
         write(figures)
     return 0 if figures.good else 1
 

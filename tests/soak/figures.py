@@ -1,4 +1,4 @@
-"""What came of it, as the table of the README says it."""
+"""What came of it, as the table of `docs/promises.md` says it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 BEGIN, END = "<!-- soak -->\n", "<!-- end -->"
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "promises.md"
 
 HEAD = "| fault, at random moments | times |\n| --- | ---: |\n"
 OUTCOMES = (
@@ -101,7 +101,7 @@ def shown(text: str) -> str:
     return text[begin : text.index(END, begin)]
 
 
-def write(figures: Figures, path: Path = README) -> None:
+def write(figures: Figures, path: Path = PAGE) -> None:
     """In the place of the table that stands there."""
     text = path.read_text(encoding="utf-8")
     begin = text.index(BEGIN) + len(BEGIN)

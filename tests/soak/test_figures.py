@@ -1,4 +1,4 @@
-"""The table of the README is one that a soak writes, and whose numbers add up."""
+"""The table of `docs/promises.md` is one that a soak writes, and whose numbers add up."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.figures import BEGIN, END, README, Figures, finding, shown, write
+from tests.soak.figures import BEGIN, END, PAGE, Figures, finding, shown, write
 
 KINDS = {("everything killed", "SIGKILL"): 3, ("everything killed", "SIGINT"): 2, ("disk full", ""): 4,
          ("caches that can't be written", ""): 1, ("record damaged", "zeros"): 0}  # fmt: skip
@@ -79,15 +79,15 @@ def test_an_edit_is_found(old: str, new: str, message: str) -> None:
 
 
 def test_it_is_written_between_its_marks(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
+    path = tmp_path / "page.md"
     path.write_text(f"before\n{BEGIN}old\n{END}\nafter {END}\n")
     write(some(), path)
     assert path.read_text() == f"before\n{BEGIN}{some().table()}{END}\nafter {END}\n"
     assert shown(path.read_text()) == some().table()
 
 
-def test_the_readme_has_the_table_of_a_soak_in_which_nothing_was_lost() -> None:
-    table = shown(README.read_text(encoding="utf-8"))
+def test_the_page_has_the_table_of_a_soak_in_which_nothing_was_lost() -> None:
+    table = shown(PAGE.read_text(encoding="utf-8"))
     assert finding(table) is None
     assert re.findall(r"\| \*\*(\d+)\*\* \|", table)[1:] == ["0"] * 4
     (together,) = re.findall(r"together\*\* \| \*\*(\d+)\*\*", table)
