@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dst_repro.api.beside import group_of
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Maskable, maskable
+from dst_repro.sparsity.unmasked import told, unasked
 
 OUT = "`maskable = False` on the module keeps it dense"
 
@@ -38,19 +39,10 @@ def check(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Maska
     return layers
 
 
-def unmasked(model: nn.Module) -> dict[str, torch.Size]:
-    """Name -> shape of the parameters of two or more dimensions that belong to no masked layer."""
-    masked = {id(layer.weight) for layer in maskable(model).values()}
-    return {name: p.shape for name, p in model.named_parameters() if p.dim() >= 2 and id(p) not in masked}
-
-
 def say_unmasked(model: nn.Module) -> None:
-    """A warning that names them, but for those that are dense because their module says so."""
-    chosen = {f"{name}.weight" for name, module in model.named_modules() if getattr(module, "maskable", None) is False}
-    names = [name for name in unmasked(model) if name not in chosen]
-    if names:
-        text = f"no method masks {', '.join(names)}: only Conv2d and Linear are masked; the density is that of these"
-        warnings.warn(text, stacklevel=4)
+    """A warning that names what no method masks, but for layers that are dense because their module says so."""
+    if names := unasked(model):
+        warnings.warn(told(names), stacklevel=4)
 
 
 def untouched(model: nn.Module) -> Callable[[dict[str, Tensor]], nn.Module]:

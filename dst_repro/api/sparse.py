@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from dst_repro.api.beside import Beside, Group, common_group, decay, group_of
-from dst_repro.api.network import check, say_unmasked, unmasked, untouched
+from dst_repro.api.network import check, say_unmasked, untouched
 from dst_repro.api.samples import NoData, OwnData, Source
 from dst_repro.api.settings import OwnContext, Settings
 from dst_repro.api.summary import Summary
@@ -23,6 +23,7 @@ from dst_repro.methods.base import Method
 from dst_repro.methods.masked import Masked
 from dst_repro.methods.scored import Scored
 from dst_repro.registry import methods
+from dst_repro.sparsity.unmasked import unmasked
 
 
 def sparsify(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from dst_repro.methods.base import Layer
+from dst_repro.records.record import density_of_all
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class Summary:
     @property
     def density_of_all_weights(self) -> float:
         """What no method masks counted as kept."""
-        others = sum(map(math.prod, self.unmasked.values()))
-        return (self.kept + others) / (self.numel + others)
+        return density_of_all(self.kept, self.numel, self.unmasked)
 
     def __str__(self) -> str:
         rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,5 +75,9 @@ def _layers(found: Record) -> Iterator[str]:
         on_path = layer.effective
         known = "" if on_path is None else f", {on_path:>10} effective ({100 * on_path / layer.numel:.2f} %)"
         yield f"  {layer.name:<20}{kept}{known}"
+    if found.density_of_all is not None and found.unmasked:
+        for name, shape in found.unmasked.items():
+            yield f"  {name:<20}{math.prod(shape):>24} not masked"
+        yield f"density:     {100 * found.density_of_all:.2f} % of all weights"
     collapsed = found.collapsed
     yield f"collapsed:   {'not recorded' if collapsed is None else ', '.join(collapsed) or 'no layer'}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,8 +76,9 @@ RUNS = pa.DataFrameSchema(
         "parameters": _column(float, "Parameters of the network, masked or not", nullable=True),
         "numel": _column(float, "Maskable weights", nullable=True),
         "kept": _column(float, "Of them those that the final mask keeps", nullable=True),
+        "unmasked": _column(float, "Weights beside these, which no method masks; null in older records", nullable=True),
         "effective": _column(
-            float, "Of these those on a path from input to output; null where they were not counted", nullable=True
+            float, "Kept weights on a path from input to output; null where they were not counted", nullable=True
         ),
         "collapsed": _column(float, "Layers without any such weight; null likewise", nullable=True),
         "layers": _column(str, "JSON: a list of layers, see below", nullable=True),
@@ -182,6 +184,7 @@ def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
         "parameters": found.parameters if found else None,
         "numel": sum(layer.numel for layer in layers) if layers else None,
         "kept": sum(layer.kept for layer in layers) if layers else None,
+        "unmasked": sum(map(math.prod, found.unmasked.values())) if found and found.unmasked is not None else None,
         "effective": found.effective if found else None,
         "collapsed": len(found.collapsed) if found and found.collapsed is not None else None,
         "layers": json.dumps([layer.model_dump(mode="json") for layer in layers]) if layers else None,

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -92,6 +92,8 @@ class Record(_Part):
     parameters: int | None
     metrics: Selection | None
     layers: tuple[LayerCount, ...]
+    unmasked: dict[str, tuple[int, ...]] | None = None
+    """Shapes of the parameters of two or more dimensions that no method masks; null in older records."""
     mask_sha256: str | None
     network_sha256: str | None = None
     """Of all tensors of the final network, as runs that begin with it read them; null in older records."""
@@ -133,9 +135,23 @@ class Record(_Part):
         return sum(counts) if counts and len(counts) == len(self.layers) else None
 
     @property
+    def density_of_all(self) -> float | None:
+        """Share of all weights that is kept, those of `unmasked` too; None where there are none or nobody knows."""
+        if not self.unmasked or not self.layers:
+            return None
+        kept, numel = sum(layer.kept for layer in self.layers), sum(layer.numel for layer in self.layers)
+        return density_of_all(kept, numel, self.unmasked)
+
+    @property
     def collapsed(self) -> list[str] | None:
         """Layers none of whose kept weights lies on a path; None where they were not counted."""
         return None if self.effective is None else [layer.name for layer in self.layers if layer.effective == 0]
+
+
+def density_of_all(kept: int, numel: int, unmasked: Mapping[str, Sequence[int]]) -> float:
+    """Share of all weights that is kept, if `kept` of `numel` masked ones are and `unmasked`, by their shapes, are."""
+    dense = sum(map(math.prod, unmasked.values()))
+    return (kept + dense) / (numel + dense)
 
 
 def folder(results: Path, run_id: str) -> Path:

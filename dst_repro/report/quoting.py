@@ -1,8 +1,8 @@
 """Results that README and docs quote, so that no number in them is copied by hand.
 
 A quotation stands between `<!-- results/SUITE/FILE.md -->` and `<!-- end -->`. Names after the file choose the rows of
-its table that begin with them: `<!-- results/all/claims.md dst -->`, without title, caption and that column, and without
-what was not run.
+its table that begin with them: `<!-- results/all/claims.md dst -->`, without title, caption, that column, and what was
+not run.
 """
 
 from __future__ import annotations

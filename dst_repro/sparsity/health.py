@@ -6,7 +6,7 @@ A kept weight that leads nowhere, or that nothing reaches, is as good as pruned;
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -44,8 +44,9 @@ def effective(network: nn.Module, shape: tuple[int, ...], masks: Mapping[str, Te
     An input of ones goes through the network of masks, whose numbers are all at or above zero, so that nothing cancels:
     a weight is on a path just where the gradient of the summed outputs is above zero. Biases are no inputs: a neuron
     that only has its bias is on no path. What multiplies a value that nothing reaches (the gate of an LSTM,
-    squeeze-and-excitation) isn't either. Nor are weights that meet nothing but the padding, such as all but the centre
-    of a 3x3 kernel on an image of one pixel.
+    squeeze-and-excitation) isn't either. Nor are weights that meet nothing but the padding, such as all but the
+    centre of a 3x3 kernel on an image of one pixel. A module that computes with more than sums of products says by
+    `as_paths()` what takes its place, as attention does.
     """
     network = _plain(network).to("cpu", torch.float64).eval()
     modules = dict(network.named_modules())
@@ -81,10 +82,17 @@ def _plain(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm):
         return nn.Identity()
+    own: Callable[[], nn.Module] | None = getattr(module, "as_paths", None)
+    if own is not None:
+        module = own()
     if isinstance(module, nn.MaxPool2d):
         return nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
     if hasattr(module, "inplace"):
         setattr(module, "inplace", False)  # noqa: B010 - mypy takes it for a submodule
+    if not isinstance(module, nn.Conv2d | nn.Linear):
+        with torch.no_grad():
+            for parameter in module.parameters(recurse=False):
+                parameter.abs_()  # scales stay scales
     for name, child in module.named_children():
         setattr(module, name, _plain(child))
     return module

@@ -12,6 +12,7 @@ from dst_repro.records import record
 from dst_repro.records.record import DataUsed, LayerCount, Record
 from dst_repro.sparsity.health import effective
 from dst_repro.sparsity.masks import sha256
+from dst_repro.sparsity.unmasked import unmasked
 from dst_repro.training.digest import digest
 from dst_repro.training.loop import Trainer
 from dst_repro.training.progress import Progress
@@ -49,6 +50,7 @@ def outcome(
             )
             for name, mask in masks.items()
         ),
+        unmasked={name: tuple(shape) for name, shape in unmasked(trainer.model).items()} if trainer else None,
         mask_sha256=sha256(masks) if masks else None,
         network_sha256=digest(trainer.method.network(trainer.model)) if trainer and status == "finished" else None,
         events=_events(trainer) if trainer else {},

@@ -22,6 +22,7 @@ from dst_repro.plan.config import RunConfig
 from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record, standing
 from dst_repro.records.record import DataUsed, Record
+from dst_repro.sparsity.unmasked import told, unasked
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.divergence import Diverged
 from dst_repro.training.evaluation import MissedTarget, check_target
@@ -100,6 +101,8 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
         start = begin(run, states)
         trainer = _resumed(Trainer(run, data, device, *start), checkpoint) or Trainer(run, data, device, *start)
         resumed_at = len(trainer.epochs) and trainer.epoch
+        if run.method != "dense" and (dense := unasked(trainer.model)):
+            progress.say(told(dense))
         _epochs(run, trainer, checkpoint)
         check_target(trainer.method)
     except UserError:
