@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -17,21 +17,23 @@ from dst_repro.sparsity.unmasked import told, unasked
 OUT = "`maskable = False` on the module keeps it dense"
 
 
-def check(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Maskable]:
-    """The layers to mask. Raises `ConfigError` where one has no weight of its own that the optimiser trains."""
+def check(model: nn.Module, optimizer: torch.optim.Optimizer, opened: Mapping[str, str]) -> dict[str, Maskable]:
+    """The layers to mask, slots among them (layer -> the parameter's own name).
+
+    Raises `ConfigError` where one has no weight of its own that the optimiser trains.
+    """
     layers = maskable(model)
     if not layers:
-        raise ConfigError("has no Conv2d or Linear to mask", "model")
+        raise ConfigError("has no convolution, linear layer or attention to mask", "model")
     holders: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         holders.setdefault(id(parameter), []).append(name)
     for name, layer in layers.items():
-        weight = layer.weight
+        weight, own = layer.weight, f"{name}.weight"
+        name = opened.get(name, name)
         if not isinstance(weight, nn.Parameter):
             raise ConfigError(f"the weight of '{name}' is computed, by a method or a parametrization", "model")
-        if isinstance(weight, nn.parameter.UninitializedParameter):
-            raise ConfigError(f"'{name}' has no weights yet: send a batch through the network first", "model")
-        others = [other for other in holders[id(weight)] if other != f"{name}.weight"]
+        others = [other for other in holders[id(weight)] if other != own]
         if others:
             raise ConfigError(f"'{name}' shares its weight with '{others[0]}'; {OUT}", "model")
         if not weight.requires_grad or group_of(optimizer, weight) is None:
@@ -42,11 +44,17 @@ def check(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Maska
 def say_unmasked(model: nn.Module) -> None:
     """A warning that names what no method masks, but for layers that are dense because their module says so."""
     if names := unasked(model):
-        warnings.warn(told(names), stacklevel=4)
+        warnings.warn(f"{told(names)}; `also` masks them, too", stacklevel=5)
 
 
 def untouched(model: nn.Module) -> Callable[[dict[str, Tensor]], nn.Module]:
-    """A function that builds the network as it is now, with other values; until then no copy of a parameter is kept."""
+    """A function that builds the network as it is now, with other values; until then no copy of a parameter is kept.
+
+    Raises `ConfigError` where a parameter has no values yet.
+    """
+    for name, parameter in model.named_parameters():
+        if isinstance(parameter, nn.parameter.UninitializedParameter):
+            raise ConfigError(f"'{name}' has no values yet: send a batch through the network first", "model")
     hollow = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
         for p in model.parameters()

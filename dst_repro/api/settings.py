@@ -24,6 +24,7 @@ class Settings(BaseModel):
     method_params: dict[str, Any] = {}
     density: Annotated[float, Field(gt=0, le=1)] | None = None
     tricks: dict[str, dict[str, Any] | None] = {}
+    also: tuple[str, ...] = ()
     fidelity: Literal["paper", "released"] = "paper"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     steps: Annotated[int, Field(ge=1)]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakSet
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dst_repro.api.beside import Beside, Group, common_group, decay, group_of
 from dst_repro.api.network import check, say_unmasked, untouched
@@ -22,6 +23,7 @@ from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Method
 from dst_repro.methods.masked import Masked
 from dst_repro.methods.scored import Scored
+from dst_repro.models.slots import close, multiplying, open_parameters, without_slots
 from dst_repro.registry import methods
 from dst_repro.sparsity.unmasked import unmasked
 
@@ -36,6 +38,7 @@ def sparsify(
     data: Source | None = None,
     steps_per_epoch: int | None = None,
     tricks: Mapping[str, Mapping[str, Any] | None] | None = None,
+    also: Sequence[str] = (),
     fidelity: str = "paper",
     seed: int = 0,
     **params: Any,
@@ -45,18 +48,23 @@ def sparsify(
     `steps` are the optimiser's steps of the whole training. `data` is what the loop trains on: pairs (inputs, labels)
     in a DataLoader, any iterable, or a function that returns one; needed by what looks at samples before the first
     step, and its length is that of an epoch unless `steps_per_epoch` is given. `tricks` are slugs with their
-    parameters, `params` those of the method. Raises `ConfigError`, one line, for what can't be.
+    parameters, `params` those of the method. Masked are linear layers, convolutions, attention, and the parameters that
+    `also` names. Raises `ConfigError`, one line, for what can't be.
     """
     if steps_per_epoch is None and isinstance(data, Sized):
         with contextlib.suppress(TypeError):  # a loader of a stream has no length
             steps_per_epoch = len(data) or None  # where there are none, whoever needs them says so
-    given = {
+    given: dict[str, Any] = {
         "method": method,
         "method_params": params,
         "density": density,
         "tricks": dict(tricks) if isinstance(tricks, Mapping) else tricks or {},
+        "also": tuple(also) if isinstance(also, list | tuple) else also,
+        "fidelity": fidelity,
+        "seed": seed,
+        "steps": steps,
+        "steps_per_epoch": steps_per_epoch,
     }
-    given |= {"fidelity": fidelity, "seed": seed, "steps": steps, "steps_per_epoch": steps_per_epoch}
     try:
         return Sparse(model, optimizer, given, data)
     except ConfigError as error:
@@ -83,12 +91,24 @@ class Sparse:
         if isinstance(optimizer, torch.optim.LBFGS):
             raise ConfigError("LBFGS computes gradients by itself, several a step", "optimizer")
         Settings.parse(given)  # what is wrong with the arguments comes first
-        layers = check(model, optimizer)
+        self._build = untouched(model)
+        self._opened = open_parameters(model, [*multiplying(model), *given["also"]])
+        try:
+            self._make(model, optimizer, given, data)
+        except BaseException:
+            close(model, self._opened)
+            raise
+        _TAKEN.add(model)
+
+    def _make(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, given: Mapping[str, Any], data: Source | None
+    ) -> None:
+        layers = check(model, optimizer, self._opened)
         self.model, self.optimizer = model, optimizer
         self._groups = {name: _group(optimizer, layer.weight) for name, layer in layers.items()}
         like = next(iter(self._groups.values()))
         self.settings = Settings.parse({**given, "batch_size": _batch_size(data), "weight_decay": decay(like)})
-        self._unmasked, self._build = unmasked(model), untouched(model)
+        self._unmasked = unmasked(model)
         self._beside = Beside(optimizer)
         self._scaled = _Scaled(self)
         self.steps_done = 0
@@ -99,7 +119,6 @@ class Sparse:
         epoch = self.settings.steps_per_epoch or self.settings.steps
         context = OwnContext(config, epoch, cast(Any, own), steps=self.settings.steps)
         self._begin(context, like)
-        _TAKEN.add(model)
 
     def _begin(self, context: OwnContext, like: Group) -> None:
         """In the order of the suite's own loop (`training.steps.Steps`)."""
@@ -108,10 +127,11 @@ class Sparse:
         self._check_momentum()
         self.tricks = OwnTricks(context, self._beside, like, self._build)
         own = {id(parameter) for parameter in self.model.parameters()}
-        self.method.initialise(self.model)
-        self.tricks.before_masks(self.model)
-        self.method.prepare(self.model)
-        self.tricks.begin(self.model, self.method)
+        with sdpa_kernel(SDPBackend.MATH):  # scores differentiate twice, which other kernels of attention don't
+            self.method.initialise(self.model)
+            self.tricks.before_masks(self.model)
+            self.method.prepare(self.model)
+            self.tricks.begin(self.model, self.method)
         self._train_beside(own)
         self._hand_over_gradients()
         self.tricks.at(0)
@@ -219,17 +239,19 @@ class Sparse:
         return self.summary().density
 
     def masks(self) -> dict[str, Tensor]:
-        """Layer -> boolean mask, as the next forward pass applies it."""
-        return {name: mask.clone() for name, mask in self.method.masks().items()}
+        """Layer -> boolean mask, as the next forward pass applies it; a weight of no layer goes by its own name."""
+        return {self._opened.get(name, name): mask.clone() for name, mask in self.method.masks().items()}
 
     def summary(self) -> Summary:
         """The density, of all and layer by layer; `str` makes a table of it."""
         settings = self.settings
-        return Summary(settings.method, self.steps_done, settings.steps, self.method.layers(), self._unmasked)
+        layers = {self._opened.get(name, name): layer for name, layer in self.method.layers().items()}
+        return Summary(settings.method, self.steps_done, settings.steps, layers, self._unmasked)
 
     def plain_state(self) -> dict[str, Tensor]:
         """The state of the network by its original names, pruned weights zero: an untouched copy of it loads this."""
-        return {name: tensor.detach().clone() for name, tensor in self.method.network(self.model).items()}
+        state = without_slots(self.method.network(self.model), self._opened)
+        return {name: tensor.detach().clone() for name, tensor in state.items()}
 
     def plain_model(self) -> nn.Module:
         """The network as it was before `sparsify`, with `plain_state`."""

@@ -32,6 +32,12 @@ class CSRLinear(nn.Module):
         return flat.view(*x.shape[:-1], -1)
 
 
+def weight_of(network: nn.Module, name: str) -> nn.Parameter:
+    """The weight that a mask is of, by its layer's name or its own."""
+    own = dict(network.named_parameters())
+    return own[name] if name in own else network.get_submodule(name).get_parameter("weight")
+
+
 def linear_layers(network: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, nn.Linear]:
     """The masked layers that a CSR matrix can stand for. A subclass may be used otherwise than by calling it."""
     return {name: m for name, m in network.named_modules() if name in masks and type(m) is nn.Linear}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
-from dst_repro.export.forms import CSRLinear, csr, linear_layers
+from dst_repro.export.forms import CSRLinear, csr, linear_layers, weight_of
 
 ROUNDS = 15
 SECONDS = 0.02
@@ -38,19 +39,47 @@ class Time(NamedTuple):
 @torch.no_grad()
 def flops(network: nn.Module, masks: Mapping[str, Tensor], sample: Tensor) -> Flops:
     """Counted for the first input of `sample`."""
-    with FlopCounterMode(display=False) as counter:
+    tokens: dict[str, int] = {}
+    hooks = [
+        module.register_forward_hook(lambda m, _, out, name=name: tokens.update({name: out[0].numel() // m.embed_dim}))
+        for name, module in network.named_modules()
+        if isinstance(module, nn.MultiheadAttention)
+    ]
+    with _plain_attention(), FlopCounterMode(display=False) as counter:
         network(sample[:1])
+    for hook in hooks:
+        hook.remove()
     total, root = int(counter.get_total_flops()), type(network).__name__
     of_modules = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
     pruned = 0.0
     for name, mask in masks.items():
-        pruned += of_modules.get(f"{root}.{name}" if name else root, 0) * (1 - int(mask.sum()) / mask.numel())
+        owner = name.rpartition(".")[0]
+        if owner in tokens:  # attention computes with its weights by itself, no module is called for them
+            of_weight = 2 * mask.numel() * tokens[owner]
+        else:
+            of_layer = of_modules.get(f"{root}.{name}" if name else root, 0)
+            of_weight = of_layer or of_modules.get(f"{root}.{owner}", 0)
+        pruned += of_weight * (1 - int(mask.sum()) / mask.numel())
     return Flops(total, total - round(pruned))
+
+
+@contextlib.contextmanager
+def _plain_attention() -> Iterator[None]:
+    """torch's one kernel for all of attention is not counted."""
+    was = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(was)
 
 
 def in_csr(network: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
     """A copy whose masked linear layers hold their kept weights alone."""
     made: nn.Module = copy.deepcopy(network)
+    made.register_forward_pre_hook(lambda *_: torch.backends.mha.set_fastpath_enabled(False))  # it reads weights itself
+    was = torch.backends.mha.get_fastpath_enabled()
+    made.register_forward_hook(lambda *_: torch.backends.mha.set_fastpath_enabled(was), always_call=True)
     for name, layer in linear_layers(made, masks).items():
         sparse = CSRLinear(csr(layer.weight), None if layer.bias is None else layer.bias.detach())
         if not name:
@@ -66,7 +95,7 @@ def densified(network: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, mask in masks.items():
-            weight = made.get_submodule(name).get_parameter("weight")
+            weight = weight_of(made, name)
             weight[~mask] = torch.randn(int((~mask).sum()), generator=rng, dtype=weight.dtype) * weight.std()
     return made
 

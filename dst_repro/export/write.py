@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from dst_repro.export.forms import linear_layers, onnx_missing, save_csr, save_dense, save_masks, save_onnx
+from dst_repro.export.forms import linear_layers, onnx_missing, save_csr, save_dense, save_masks, save_onnx, weight_of
 from dst_repro.export.speed import densified, flops, in_csr, latency
 from dst_repro.files import write_json
 
@@ -30,7 +30,7 @@ def write(network: nn.Module, masks: Mapping[str, Tensor], sample: Tensor, folde
     masks = {name: mask.cpu() for name, mask in masks.items()}
     with torch.no_grad():  # the pruned weights are zero, whatever the caller says
         for name, mask in masks.items():
-            network.get_submodule(name).get_parameter("weight")[~mask] = 0
+            weight_of(network, name)[~mask] = 0
     lines: list[str] = []
     about = {"weights": sum(map(Tensor.numel, masks.values())), "kept": sum(int(m.sum()) for m in masks.values())}
     counted = flops(network, masks, sample)  # first, so that inputs which do not fit leave no file

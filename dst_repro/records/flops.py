@@ -12,6 +12,7 @@ import functools
 import itertools
 import json
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +29,8 @@ Shape = tuple[int, ...]
 def uses(model: str, params: str, shape: Shape, classes: int) -> dict[str, tuple[int, int]]:
     """Layer -> its weights, and how often a forward pass of one image multiplies with each (`params`: JSON).
 
-    A convolution uses a weight once for each of its output's positions, a matrix of an LSTM once for each row.
+    A convolution uses a weight once for each of its output's positions, attention once for each token, a matrix of an
+    LSTM once for each row. Products of queries with keys, and of scores with values, are no weights'.
     """
     import torch
     from torch import nn
@@ -37,22 +39,36 @@ def uses(model: str, params: str, shape: Shape, classes: int) -> dict[str, tuple
 
     entry = models[model]
     found: dict[str, tuple[int, int]] = {}
-
-    def count(name: str, module: nn.Linear | nn.Conv2d, output: torch.Tensor) -> None:
-        found[name] = (module.weight.numel(), output.numel() // module.weight.shape[0])
-
     with torch.device("meta"):
         network = entry.object(shape, classes, entry.params(**json.loads(params))).eval()
         image = torch.empty(1, *shape)
-    layers = {name: part for name, part in network.named_modules() if isinstance(part, nn.Linear | nn.Conv2d)}
-    for name, part in layers.items():
-        part.register_forward_hook(lambda module, _, output, name=name: count(name, module, output))
+    modules = dict(network.named_modules())
+    layers = {name: part for name, part in modules.items() if isinstance(part, nn.Linear | nn.Conv2d)}
+    for name, part in modules.items():
+        if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.MultiheadAttention):
+            part.register_forward_hook(lambda part, _, out, name=name: found.update(_uses(name, part, out)))
     try:
         network(image)
     except RuntimeError:  # torch.lstm can't run without data
         return {name: (part.weight.numel(), 1 if part.out_features == classes else shape[-2])
                 for name, part in layers.items()}  # fmt: skip
     return found
+
+
+def _uses(name: str, part: Any, output: Any) -> dict[str, tuple[int, int]]:
+    """Of the weights that a module multiplies with when it is called, in slots or not."""
+    from torch import nn
+
+    from dst_repro.models.slots import PREFIX, Slot, holds_slots
+
+    if isinstance(part, nn.MultiheadAttention):
+        tokens = output[0].numel() // part.embed_dim
+        weights = {f"{name}.out_proj": part.out_proj.weight}
+        weights |= {f"{name}.{own}": p for own, p in part.named_parameters(recurse=False) if p.dim() > 1}
+        weights |= {f"{name}.{own}": slot.weight for own, slot in part.named_children() if isinstance(slot, Slot)}
+        return {own: (weight.numel(), tokens) for own, weight in weights.items()}
+    own = f"{name}.{PREFIX}weight" if holds_slots(part) else name
+    return {own: (part.weight.numel(), output.numel() // len(part.weight))}
 
 
 def inference(run: RunConfig, kept: dict[str, float]) -> float:

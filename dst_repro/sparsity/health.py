@@ -6,11 +6,13 @@ A kept weight that leads nowhere, or that nothing reaches, is as good as pruned;
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class _Reached(torch.autograd.Function):
@@ -82,6 +84,8 @@ def _plain(module: nn.Module) -> nn.Module:
     """
     if isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm):
         return nn.Identity()
+    if isinstance(module, nn.MultiheadAttention):
+        module.forward = functools.partial(_attention, module)  # type: ignore[method-assign]
     own: Callable[[], nn.Module] | None = getattr(module, "as_paths", None)
     if own is not None:
         module = own()
@@ -91,8 +95,30 @@ def _plain(module: nn.Module) -> nn.Module:
         setattr(module, "inplace", False)  # noqa: B010 - mypy takes it for a submodule
     if not isinstance(module, nn.Conv2d | nn.Linear):
         with torch.no_grad():
-            for parameter in module.parameters(recurse=False):
+            for name, parameter in module.named_parameters(recurse=False):
                 parameter.abs_()  # scales stay scales
+                if "bias" in name:
+                    parameter.zero_()
     for name, child in module.named_children():
         setattr(module, name, _plain(child))
     return module
+
+
+def _attention(
+    module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor, **_: Any
+) -> tuple[Tensor, None]:
+    """Every value reaches every token, and a query or a key counts where it has its partner.
+
+    A softmax of equal scores has no gradient; here scores multiply values, and all is at or above zero.
+    """
+    if module._qkv_same_embed_dim:
+        weights = module.in_proj_weight.chunk(3)
+    else:
+        weights = module.q_proj_weight, module.k_proj_weight, module.v_proj_weight
+    rows = module.batch_first or query.dim() == 2
+    inputs = [x if rows else x.transpose(0, 1) for x in (query, key, value)]
+    found = [_reached(module, None, functional.linear(x, w)) for x, w in zip(inputs, weights, strict=True)]
+    q, k, v = (x.unflatten(-1, (module.num_heads, -1)).transpose(-3, -2) for x in found)
+    mixed = ((1 + q @ k.transpose(-2, -1)) @ v).transpose(-3, -2).flatten(-2)
+    out = _reached(module, None, functional.linear(mixed, module.out_proj.weight))
+    return (out if rows else out.transpose(0, 1)), None

@@ -27,4 +27,4 @@ def unasked(model: nn.Module) -> list[str]:
 
 def told(names: Iterable[str]) -> str:
     """One line about them."""
-    return f"no method masks {', '.join(names)}: only Conv2d and Linear are masked; the density is that of these"
+    return f"no method masks {', '.join(names)}; the density is that of the layers that are masked"

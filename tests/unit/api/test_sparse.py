@@ -304,7 +304,7 @@ def test_the_summary_says_what_is_not_masked() -> None:
             return found
 
     model = Embedded()
-    with pytest.warns(UserWarning, match=r"embedding.weight, attention.in_proj_weight, conv.weight: only") as caught:
+    with pytest.warns(UserWarning, match=r"no method masks embedding.weight; the density") as caught:
         sparse = dst_repro.sparsify(
             model,
             sgd(model),
@@ -317,9 +317,9 @@ def test_the_summary_says_what_is_not_masked() -> None:
     assert len(caught) == 1
     assert caught[0].filename == __file__
     summary = sparse.summary()
-    assert list(summary.layers) == ["attention.out_proj", "head"]
-    assert list(summary.unmasked) == ["embedding.weight", "attention.in_proj_weight", "conv.weight", "dense.weight"]
-    numel, others = 8 * 8 + 4 * 5, 10 * 8 + 3 * 8 * 8 + 8 * 4 * 3 + 4 * 4
+    assert sorted(summary.layers) == ["attention.in_proj_weight", "attention.out_proj", "conv.weight", "head"]
+    assert list(summary.unmasked) == ["embedding.weight", "dense.weight"]
+    numel, others = 8 * 8 + 4 * 5 + 3 * 8 * 8 + 8 * 4 * 3, 10 * 8 + 4 * 4
     assert summary.density == sparse.density == round(0.25 * numel) / numel
     assert summary.density_of_all_weights == (round(0.25 * numel) + others) / (numel + others)
     assert "in_proj_weight" in str(summary)
@@ -371,8 +371,13 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "lbfgs": (network, {"method": "dense", "optimizer": torch.optim.LBFGS}, "optimizer: LBFGS computes gradients"),
     "tied": (tied, {"method": "dense"}, "model: '0' shares its weight with '1.weight'; `maskable = False`"),
     "frozen": (frozen, {"method": "dense"}, "model: '3' is masked, but the optimiser does not train its weight"),
-    "nothing": (lambda: nn.Sequential(nn.Conv1d(3, 3, 1)), {"method": "dense"}, "model: has no Conv2d or Linear"),
-    "lazy": (lambda: nn.Sequential(nn.LazyLinear(3)), {"method": "dense"}, "model: '0' has no weights yet"),
+    "nothing": (lambda: nn.Sequential(nn.Embedding(3, 3)), {"method": "dense"}, "model: has no convolution, linear"),
+    "also nothing": (network, {"method": "dense", "also": ["4.weight"]}, "also: the network has no parameter"),
+    "also masked": (network, {"method": "dense", "also": ["0.weight"]}, "also: '0.weight' is the weight of a"),
+    "also a bias": (network, {"method": "dense", "also": ["0.bias"]}, "also: '0.bias' has one dimension"),
+    "also a word": (network, {"method": "dense", "also": "0.bias"}, "also: Input should be a valid tuple"),
+    "recurrent": (lambda: nn.LSTM(3, 3), {"method": "dense", "also": ["weight_hh_l0"]}, "also: 'weight_hh_l0': LSTM"),
+    "lazy": (lambda: nn.Sequential(nn.LazyLinear(3)), {"method": "dense"}, "model: '0.weight' has no values yet"),
 }  # fmt: skip
 
 
