@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 
 .DEFAULT_GOAL := quickstart
-.PHONY: quickstart setup test test-all redraw-check soak bench lint format rulegraph report schema dictionary clean
+.PHONY: quickstart setup test test-all redraw-check soak bench lint format docs rulegraph report schema dictionary clean
 
 quickstart: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -48,6 +48,12 @@ lint: setup
 	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
+	@$(MAKE) --no-print-directory docs
+
+# the site, into site/; a link or a reference that leads nowhere ends it
+docs: setup
+	$(BIN)/python docs/stage.py build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 format: setup
 	$(BIN)/ruff check --fix .

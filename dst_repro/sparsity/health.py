@@ -83,7 +83,8 @@ def _plain(module: nn.Module) -> nn.Module:
     part; nothing is computed in place.
     """
     if isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm):
-        return nn.Identity()
+        module.forward = _unchanged
+        return module
     if isinstance(module, nn.MultiheadAttention):
         module.forward = functools.partial(_attention, module)  # type: ignore[method-assign]
     own: Callable[[], nn.Module] | None = getattr(module, "as_paths", None)
@@ -102,6 +103,10 @@ def _plain(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
         setattr(module, name, _plain(child))
     return module
+
+
+def _unchanged(x: Tensor) -> Tensor:
+    return x
 
 
 def _attention(

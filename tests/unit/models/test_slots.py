@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from dst_repro.methods.base import maskable
 from dst_repro.models.slots import open_parameters
 from dst_repro.plan import catalogue
 from dst_repro.records import flops
@@ -20,6 +25,7 @@ from dst_repro.training.run import train
 from tests.conftest import RunFactory
 from tests.contract.test_methods import one_each
 
+ROOT = Path(__file__).parents[3]
 UNITS = 6
 
 
@@ -108,3 +114,45 @@ def test_operations_by_hand(registered: str) -> None:
         "attention.out_proj": (36, 8),
         "fc": (60, 1),
     }
+
+
+def test_the_example_of_a_model_from_outside_is_masked_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One call trains it by RigL, without any file; its attention counts in the density."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config").symlink_to(ROOT / "config")
+    settings = [
+        "dataset=digits",
+        "model=row-transformer",
+        "method=rigl",
+        "density=0.1",
+        "learning_rate=0.05",
+        "epochs=2",
+    ]
+    settings += ["method_params.update_period=5"]
+    call = [sys.executable, "-m", "dst_repro", "train", "--plugin", str(ROOT / "examples/my_model.py"), *settings]
+    said = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert "finished; test accuracy" in said.stdout
+    assert "density 10.00 %" in said.stdout
+    assert "no method masks" not in said.stderr
+    record = json.loads(next((tmp_path / "results/runs").glob("*/record.json")).read_text())
+    layers = {layer["name"]: layer["numel"] for layer in record["layers"]}
+    assert layers["encoder.self_attn.masked_in_proj_weight"] == 3 * 64 * 64
+    assert record["unmasked"] == {}
+    assert all(layer["effective"] is not None for layer in record["layers"])
+
+
+def test_the_example_states_its_size() -> None:
+    spec = importlib.util.spec_from_file_location("my_model_of_tests", ROOT / "examples/my_model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    try:
+        network = module.row_transformer((3, 32, 32), 10, module.RowTransformerParams())
+    finally:
+        models._entries.pop("row-transformer")
+    weights = sum(layer.weight.numel() for layer in maskable(network).values())
+    sizes = f"{sum(p.numel() for p in network.parameters()):,} parameters on 3x32x32, {weights:,} of them weights"
+    assert sizes in module.row_transformer.__doc__
