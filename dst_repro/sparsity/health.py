@@ -83,7 +83,7 @@ def _plain(module: nn.Module) -> nn.Module:
     part; nothing is computed in place.
     """
     if isinstance(module, nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm):
-        module.forward = _unchanged
+        module.forward = _unchanged  # type: ignore[method-assign]
         return module
     if isinstance(module, nn.MultiheadAttention):
         module.forward = functools.partial(_attention, module)  # type: ignore[method-assign]
