@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 ORDER = (
     "train", "data", "aggregate", "table", "figure", "compare", "claims", "scorecard", "report", "summary", "list",
-    "queue", "explain", "export", "status", "confirm", "accept", "schema", "dictionary",
+    "queue", "explain", "export", "status", "confirm", "accept", "schema", "dictionary", "quote",
 )  # fmt: skip
 """In which the help names them."""
 

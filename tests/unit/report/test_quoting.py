@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dst_repro import cli
 from dst_repro.errors import UserError
 from dst_repro.report.quoting import quoted, update
 
@@ -58,3 +59,19 @@ def test_a_page_is_written_only_if_it_changes(root: Path) -> None:
     page.write_text("<!-- results/all/claims.md dst -->\n<!-- end -->")
     assert update(page, root)
     assert not update(page, root)
+
+
+def test_the_command_writes_the_pages_and_names_those_that_change(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(root)
+    (root / "docs").mkdir()
+    for name in ("README.md", "docs/a.md"):
+        (root / name).write_text("<!-- results/all/claims.md dst -->\n<!-- end -->")
+    (root / "docs/b.md").write_text("Words.")
+    assert cli.main(["quote"]) == 0
+    assert capsys.readouterr().out.split() == ["README.md", "docs/a.md"]
+    assert cli.main(["quote"]) == 0
+    assert capsys.readouterr().out == ""
+    assert cli.main(["quote", "none.md"]) == 2
+    assert "none.md: No such file or directory" in capsys.readouterr().err
