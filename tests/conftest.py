@@ -47,6 +47,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(config.stash[CACHE], ignore_errors=True)
 
 
+def thinned(*values: Any, id: str, quick: bool) -> Any:  # noqa: A002 - as pytest calls it
+    """A parameter of a test; one that is not quick is a repetition of a kind that others stand for: `make test-all`."""
+    return pytest.param(*values, id=id, marks=() if quick else pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -18,7 +18,7 @@ from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.loop import Trainer
 from dst_repro.training.parents import provide_states
 from dst_repro.training.run import train
-from tests.conftest import RunFactory, TrainerFactory
+from tests.conftest import RunFactory, TrainerFactory, thinned
 
 WEIGHTS = {"fc1": 64 * 300, "fc2": 300 * 100, "fc3": 100 * 10}
 DENSITIES = (0.5, 0.1, 0.013)
@@ -163,8 +163,10 @@ def settings() -> list[Any]:
     conv = {"model": "lenet-5-caffe", "dataset_params": {"size": 28}, "batch_size": 256}
     adam = {"optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 1e-4}
     return [
-        pytest.param(
-            case.values[0] | more | {"epochs": 3, "step_history": 3, "validation": 0.1}, id=f"{case.id}-{name}"
+        thinned(
+            case.values[0] | more | {"epochs": 3, "step_history": 3, "validation": 0.1},
+            id=f"{case.id}-{name}",
+            quick=not more or case.values[0]["method"] in ("dense", "dst", "rigl"),
         )
         for case in one_each()
         for name, more in (("fc", {}), ("conv-adam", conv | adam))

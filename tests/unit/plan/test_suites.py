@@ -27,6 +27,7 @@ from dst_repro.registry import methods, models
 from dst_repro.training.loop import Trainer
 from dst_repro.training.run import train
 from dst_repro.training.state import read_state
+from tests.conftest import thinned
 
 CONFIG = Path(__file__).parents[3] / "config"
 SHAPES = {"cifar10": ((3, 32, 32), 10), "imagenet": ((3, 224, 224), 1000)}
@@ -66,12 +67,13 @@ SUITES = {name: suite(name) for name in SHAPES}
 
 
 def kinds() -> list[Any]:
-    """The first run of each (model, method, optimiser, fidelity)."""
+    """The first run of each (model, method, optimiser, fidelity); all but one of a model are for `make test-all`."""
     found: dict[str, RunConfig] = {}
     for runs in SUITES.values():
         for run in runs.runs.values():
             found.setdefault("-".join((run.model, run.method, run.optimizer, run.fidelity)), run)
-    return [pytest.param(run, id=kind) for kind, run in found.items()]
+    quick = {run.model: kind for kind, run in reversed(found.items())}
+    return [thinned(run, id=kind, quick=kind in quick.values()) for kind, run in found.items()]
 
 
 def small(run: RunConfig) -> RunConfig:
