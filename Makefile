@@ -50,10 +50,10 @@ lint: setup
 	$(BIN)/snakemake --lint
 	@$(MAKE) --no-print-directory docs
 
-# the site, into site/; a link or a reference that leads nowhere ends it
+# the site, into site/; a link or a reference that leads nowhere ends it (not with --quiet, which hides it from --strict)
 docs: setup
 	$(BIN)/python docs/stage.py build/site
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 format: setup
 	$(BIN)/ruff check --fix .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -92,19 +93,34 @@ def test_nothing_in_a_docstring_is_mark_up_but_its_code(text: str, shown: str) -
     assert stage.plain(text) == shown
 
 
+FIRST_STEPS = """
+import json, shlex, sys
+from dst_repro import cli
+
+codes, commands = json.loads(sys.stdin.read())
+for code in codes:
+    exec(code, {})
+for command in commands:
+    assert cli.main(shlex.split(command)) == 0, command
+"""
+
+
 def test_the_first_steps_work(tmp_path: Path) -> None:
-    page = (ROOT / "docs/first-steps.md").read_text(encoding="utf-8")
-    data, loop = re.findall(r"```python\n(.*?)```", page, flags=re.S)
-    once, _, own, _ = re.findall(r"```sh\n(.*?)```", page, flags=re.S)
-    script = tmp_path / "steps.sh"
-    results = tmp_path / "mine"
-    python = f"{sys.executable} -m dst_repro"
-    once = once.replace("examples/", f"{ROOT}/examples/").replace("epochs=12", "epochs=2")
-    text = "\n".join([f"{sys.executable} -c '{data}'", f"{sys.executable} -c '{loop}'", once, own])
-    script.write_text(text.replace("python -m dst_repro", python).replace("/tmp/mine", str(results)), encoding="utf-8")
-    done = subprocess.run(
-        ["bash", "-eu", str(script)], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
+    page = (ROOT / "docs/first-steps.md").read_text(encoding="utf-8").replace("\\\n", "")
+    codes = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    commands = re.findall(r"^python -m dst_repro (train .*results /tmp/mine)$", page, flags=re.M)
+    assert (len(codes), len(commands)) == (2, 2)
+    places = {"examples/": f"{ROOT}/examples/", "$PWD": str(tmp_path), "/tmp/mine": "mine", "epochs=12": "epochs=2"}
+    for written, here in places.items():
+        commands = [command.replace(written, here) for command in commands]
+    done = subprocess.run(  # plug-ins stay in a process
+        [sys.executable, "-c", FIRST_STEPS],
+        input=json.dumps([codes, commands]),
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "rigl, after 50 of 50 steps" in done.stdout
-    assert len(list(results.glob("runs/*/record.json"))) == 2
+    assert len(list(tmp_path.glob("mine/runs/*/record.json"))) == 2
