@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 from collections.abc import Iterator
 from typing import Protocol, cast
 
 ORDER = (
-    "train", "data", "aggregate", "table", "figure", "compare", "claims", "scorecard", "report", "summary", "list",
-    "queue", "explain", "export", "status", "confirm", "accept", "schema", "dictionary", "quote",
+    "train", "data", "aggregate", "table", "figure", "compare", "claims", "scorecard", "report", "summary",
+    "list", "queue", "explain", "export", "status", "confirm", "diff", "import", "accept", "schema",
+    "dictionary", "quote",
 )  # fmt: skip
 """In which the help names them."""
 
@@ -29,7 +31,8 @@ class Command(Protocol):
 def commands() -> Iterator[tuple[str, Command]]:
     """(name, module), in the order of the help."""
     for name in ORDER:
-        yield name, cast(Command, importlib.import_module(f"{__name__}.{name}"))
+        module = f"{name}_" if keyword.iskeyword(name) else name
+        yield name, cast(Command, importlib.import_module(f"{__name__}.{module}"))
 
 
 def about(command: Command) -> str:
