@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -20,6 +20,9 @@ from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.plan.grid import Suite
 from dst_repro.records import record
 from dst_repro.records.record import Record
+
+if TYPE_CHECKING:
+    from dst_repro.records.cost import Costs
 
 FEW = 3
 """Runs of one standing and reason that are named, each in a line; of more the first is, with their number."""
@@ -116,10 +119,10 @@ def left_undone(found: Sequence[Standing], trains: bool = True) -> int:
     return sum(run.name not in done for run in found)
 
 
-def lines(suite: Suite, found: Sequence[Standing], every: bool = False) -> Iterator[str]:
+def lines(suite: Suite, found: Sequence[Standing], every: bool = False, costs: Costs | None = None) -> Iterator[str]:
     """What is to be said of the runs, those of one standing and reason together; then the total, and what is left.
 
-    With `every` each run has a line, the finished ones of today's source too.
+    With `every` each run has a line, the finished ones of today's source too. `costs`, where they are known already.
     """
     if every:
         yield from (f"{run.run.id}  {run.text}" for run in found)
@@ -130,7 +133,7 @@ def lines(suite: Suite, found: Sequence[Standing], every: bool = False) -> Itera
     stale = sum(run.stale for run in found)
     yield f"{suite.file.suite}: {', '.join(total)}" + (f"; {stale:,} of them stale" if stale else "")
     results = Path(suite.file.results_dir)
-    yield from _left(found, results) if suite.file.train else _without(found)
+    yield from _left(found, results, costs) if suite.file.train else _without(found)
     yield _space(suite, results)
 
 
@@ -148,12 +151,14 @@ def _folded(found: Sequence[Standing]) -> Iterator[str]:
         yield f"{runs[0].run.id} and {len(runs) - 1:,} more  {shown}"
 
 
-def _left(found: Sequence[Standing], results: Path) -> Iterator[str]:
+def _left(found: Sequence[Standing], results: Path, costs: Costs | None) -> Iterator[str]:
     """An estimate of what is still to be trained, if anything is."""
+    from dst_repro.records.cost import Costs
+
     missing = [run.run for run in found if run.name in ("missing", "broken")]
     running = [run.seconds for run in found if run.name == "running"]
     if missing:
-        yield f"to train: {len(missing):,} runs, {_estimate(missing, results)}"
+        yield f"to train: {len(missing):,} runs, {_estimate(missing, costs or Costs(results))}"
     if running:
         known = [seconds for seconds in running if not math.isnan(seconds)]
         more = "" if len(known) == len(running) else f", {len(running) - len(known):,} not known"
@@ -206,11 +211,8 @@ def duration(seconds: float) -> str:
     return f"{math.ceil(minutes / 60):,} h"
 
 
-def _estimate(runs: Sequence[RunConfig], results: Path) -> str:
+def _estimate(runs: Sequence[RunConfig], costs: Costs) -> str:
     """What `list --cost` says of each item. Runs on data sets of unknown size are left out, and that is said."""
-    from dst_repro.records.cost import Costs
-
-    costs = Costs(results)
     known = [run for run in runs if not math.isnan(costs.hours([run]).cpu)]
     without = f", {len(runs) - len(known):,} of them on data of unknown size" if len(known) < len(runs) else ""
     if not known:

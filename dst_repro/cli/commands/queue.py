@@ -28,14 +28,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--until", type=_time, metavar="TIME", help="until when, local time: 2026-01-31T18:00")
     parser.add_argument("--jobs", type=count(JOBS), default=1, help="runs at a time [%(default)s]")
     parser.add_argument("--results", help="folder of the records, if it is not the suite's")
+    parser.add_argument("--dry-run", action="store_true", help="say what there is to do and how long it takes, no more")
 
 
 def run(args: argparse.Namespace) -> int:
+    from dst_repro.cli import forecast
     from dst_repro.training.queue import Queue, seconds_left
 
     suite = suites.training(suites.load(args))
     seconds = seconds_left(args.hours, args.until)
-    work = Queue(suite, Path(args.results or suite.file.results_dir), lambda line: print(line, flush=True))
+    results = Path(args.results or suite.file.results_dir)
+    work = Queue(suite, results, lambda line: print(line, flush=True))
+    for line in forecast.of_queue(work.waiting, results, args.jobs, seconds):
+        print(f"{suite.file.suite}: {line}", flush=True)
+    if args.dry_run or not work.waiting:
+        return 0
     ended = work.work(seconds, args.jobs)
-    print(f"{suite.file.suite}: {', '.join(f'{n} {name}' for name, n in ended.items()) or 'nothing to train'}")
+    print(f"{suite.file.suite}: {', '.join(f'{n} {name}' for name, n in ended.items())}")
     return 0

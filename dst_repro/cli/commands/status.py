@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 
 from dst_repro.cli import suites
-from dst_repro.cli.arguments import takes_suite
+from dst_repro.cli.arguments import positive, takes_suite
+
+SECONDS = 5.0
+LONGEST = 86_400.0
+
+
+def _seconds(text: str) -> float:
+    return min(positive(text), LONGEST)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +21,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strict", action="store_true", help="leave with 1 if a run failed or has no record")
     parser.add_argument("--retry", action="store_true", help="remove the records of failed runs")
     parser.add_argument("--tidy", action="store_true", help="remove networks and halves of files that no run needs")
+    parser.add_argument("--watch", nargs="?", type=_seconds, const=SECONDS, metavar="SECONDS",
+                        help=f"show it again and again until all is done or Ctrl-C [{SECONDS:g}]")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,8 +40,13 @@ def run(args: argparse.Namespace) -> int:
 
         for line in tidy(suite, found):
             print(line)
-    for line in standing.lines(suite, found, args.all):
-        print(line)
+    if args.watch:
+        from dst_repro.cli.watching import watch
+
+        found = watch(suite, found, args.watch, args.all, today)
+    else:
+        for line in standing.lines(suite, found, args.all):
+            print(line)
     for why in today.refused.values():
         print(f"not compared with their data set: {one_line(why)}")
     return 1 if args.strict and standing.left_undone(found, suite.file.train) else 0
