@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Protocol, cast
 
 ORDER = (
-    "train", "data", "aggregate", "table", "figure", "compare", "claims", "scorecard", "report", "summary",
+    "init", "train", "data", "aggregate", "table", "figure", "compare", "claims", "scorecard", "report", "summary",
     "list", "queue", "explain", "export", "status", "confirm", "diff", "import", "accept", "schema",
     "dictionary", "quote",
 )  # fmt: skip
