@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dst_repro.api import Sparse, open_parameters, sparsify
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Sparse", "__version__", "open_parameters", "sparsify"]
 
 

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from dst_repro import __version__
 from dst_repro.cli.commands import about, commands
+from dst_repro.cli.completion import Completion
 from dst_repro.ending import CODES, KEPT, Ended, raising_on_sigterm
 from dst_repro.errors import LINE, UserError, one_line
 
@@ -25,6 +27,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="dst_repro", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"dst_repro {__version__}")
+    parser.add_argument("--print-completion", action=Completion)
     sub_commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command in commands():
         sub = sub_commands.add_parser(name, help=about(command), description=about(command))

@@ -60,6 +60,8 @@ def test_pins_work_with_every_build_of_torch() -> None:
 
 def test_one_version() -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    released = re.findall(r"(?m)^## \[([0-9.]+)\] - (\S+)$", (ROOT / "CHANGELOG.md").read_text())
+    assert (citation["version"], citation["date-released"]) == released[0]
     assert citation["version"] == __version__
 
 

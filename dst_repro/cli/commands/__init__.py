@@ -14,7 +14,7 @@ from typing import Protocol, cast
 
 ORDER = (
     "init", "train", "data", "aggregate", "table", "figure", "compare", "claims", "scorecard", "report", "summary",
-    "list", "queue", "explain", "export", "status", "confirm", "diff", "import", "accept", "schema",
+    "list", "queue", "explain", "export", "tensorboard", "status", "confirm", "diff", "import", "accept", "schema",
     "dictionary", "quote",
 )  # fmt: skip
 """In which the help names them."""

@@ -1,0 +1,45 @@
+"""Histories as event files: every value of every run, once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dst_repro import cli
+from dst_repro.records import record
+
+
+def test_every_value_is_there_once_also_when_it_is_written_again(
+    elsewhere: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    elsewhere.rename(tmp_path / "results")
+    run = sorted(path.name for path in (tmp_path / "results/runs").iterdir())[-1]
+    out = tmp_path / "results/logs/tensorboard/s"
+    for _ in range(2):
+        assert cli.main(["tensorboard", "--suite", str(config)]) == 0
+        assert capsys.readouterr().out == f"4 of 4 runs; `tensorboard --logdir {out}` shows them\n"
+    assert len(list((out / run).iterdir())) == 1
+    events = accumulator.EventAccumulator(str(out / run), size_guidance={"scalars": 0}).Reload()
+    told = {(tag, e.step): e.value for tag in events.Tags()["scalars"] for e in events.Scalars(tag)}
+    rows = pq.read_table(record.folder(tmp_path / "results", run) / "history.parquet").to_pylist()
+    kept = {(f"{row['name']}/{row['layer'] or 'network'}", row["step"]): row["value"] for row in rows}
+    assert len(kept) == len(rows)
+    assert told == pytest.approx(kept)  # event files have 32 bits a number
+
+
+def test_runs_without_a_record_are_left_out(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("tensorboard")
+    assert cli.main(["tensorboard", "--suite", str(config), "--out", str(tmp_path / "out")]) == 0
+    assert capsys.readouterr().out.startswith("0 of 4 runs; ")
+
+
+def test_without_tensorboard_one_line_says_how_to_get_it(
+    config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # what importing it does without the package
+    assert cli.main(["tensorboard", "--suite", str(config)]) == 2
+    assert capsys.readouterr().err == "dst_repro: this needs the package tensorboard: `pip install tensorboard`\n"
