@@ -52,4 +52,5 @@ def of_queue(runs: Sequence[RunConfig], results: Path, jobs: int, limit: float) 
     about = f"about {duration(max(due))} by recorded costs{unknown}" if known else "for an unknown time"
     yield f"{len(runs):,} runs to train, {jobs:,} at a time, {where()}: {about}"
     if math.isfinite(limit) and known:
-        yield f"in {duration(limit)} about {sum(end <= limit for end in due):,} of them"
+        fit = sum(end <= limit for end in due)
+        yield f"in {duration(limit)} " + ("all of them" if fit == len(runs) else f"about {fit:,} of them")

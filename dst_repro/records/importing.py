@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from dst_repro.ending import uninterrupted
@@ -18,6 +19,8 @@ from dst_repro.records.record import RecordError
 
 FILES = ("record.json", "history.parquet", "runtime.json")
 """Of a run; the last may be missing."""
+COLUMNS = ["step", "epoch", "layer", "name", "value"]
+"""Of a history, at least."""
 
 
 class Outcome(NamedTuple):
@@ -59,6 +62,10 @@ def _bring(run: str, source: Path, results: Path, replace: bool) -> Outcome:
     if (found.run.id, found.run.cell) != (found.id, found.cell):
         raise RecordError(f"{run}: its configuration is that of {found.run.id}")
     paths = [record.folder(source, run) / name for name in FILES]
+    try:
+        pq.read_table(paths[1], columns=COLUMNS)
+    except (OSError, ValueError) as error:  # pyarrow's errors are of the latter kind
+        raise RecordError(f"{paths[1]}: not a history ({' '.join(str(error).split())})") from None
     content = {path.name: path.read_bytes() for path in paths if path.is_file()}
     stale = found.fingerprint != fingerprint(found.run)
     lock = results / ".checkpoints" / f"{run}.lock"

@@ -13,8 +13,8 @@ from dst_repro.errors import UserError
 from dst_repro.records import record
 from dst_repro.records.record import LayerCount, Metrics, Record
 
-ABOUT = ("config", "fingerprint", "compiled", "schema_version", "sha256", "history_sha256")
-"""What a record says of how it was made and written, not of what came out; its configuration stands in its id."""
+ABOUT = ("fingerprint", "compiled", "schema_version", "sha256", "history_sha256")
+"""What a record says of how it was made and written, not of what came out."""
 LATER = {
     name
     for model in (Record, Metrics, LayerCount)
@@ -71,7 +71,11 @@ def pairs(a: Path, b: Path) -> Iterator[Pair]:
             yield Pair(run, found_a, found_b)
             continue
         folders = record.folder(results_a, run), record.folder(results_b, run)
-        values, of = _histories(*(folder / "history.parquet" for folder in folders))
+        try:
+            values, of = _histories(*(folder / "history.parquet" for folder in folders))
+        except (OSError, ValueError) as error:  # pyarrow's, of one that was sealed so
+            yield Pair(run, None, None, f"its history can't be read ({' '.join(str(error).split())})")
+            continue
         yield Pair(run, found_a, found_b, None, tuple(_fields(found_a, found_b)), values, of)
 
 
@@ -105,7 +109,12 @@ def _runs(folder: Path) -> tuple[Path, set[str]]:
 
 
 def _fields(a: Record, b: Record) -> Iterator[str]:
-    was, now = (found.model_dump(mode="json") | {"data": found.sums} for found in (a, b))  # of which copy is no matter
+    """Of which copy the data were is no matter, nor are settings that one of the two is too old to have."""
+    settings = a.config.keys() & b.config.keys()
+    was, now = (
+        found.model_dump(mode="json") | {"data": found.sums, "config": {name: found.config[name] for name in settings}}
+        for found in (a, b)
+    )
     return (name for name in was if name not in ABOUT and _differ(was[name], now[name], name in LATER))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dst_repro import cli
@@ -73,6 +76,24 @@ def test_what_is_not_whole_is_refused_with_its_reason(
     assert said["empty"] == f"{elsewhere}/runs/empty: has no record.json"
     assert lines[-1] == f"{tmp_path}/results: 0 taken, 0 there already, 5 refused"
     assert not (tmp_path / "results/runs").exists()
+
+
+def test_what_was_sealed_with_something_else_than_a_history_is_refused(
+    elsewhere: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    garbage, columns, *_ = ids(elsewhere)
+    (elsewhere / "runs" / garbage / "history.parquet").write_bytes(b"x")
+    pq.write_table(pa.table({"step": [1]}), elsewhere / "runs" / columns / "history.parquet")
+    for run in (garbage, columns):
+        data = (elsewhere / "runs" / run / "history.parquet").read_bytes()
+        reseal(elsewhere, run, history_sha256=hashlib.sha256(data).hexdigest())
+    code, lines = bring(capsys, config, elsewhere)
+    assert code == 1
+    assert lines[0].startswith(f"{garbage}  refused: {elsewhere}/runs/{garbage}/history.parquet: not a history (")
+    assert lines[1].startswith(f"{columns}  refused: {elsewhere}/runs/{columns}/history.parquet: not a history (")
+    assert lines[2] == f"{tmp_path}/results: 2 taken, 0 there already, 2 refused"
+    assert cli.main(["diff", str(elsewhere), str(elsewhere)]) == 1
+    assert f"{garbage}  its history can't be read (" in capsys.readouterr().out
 
 
 def test_a_record_that_is_there_stays_unless_that_is_asked_for(

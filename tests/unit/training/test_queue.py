@@ -41,7 +41,7 @@ def test_missing_runs_in_the_order_of_the_file(tmp_path: Path, capfd: pytest.Cap
     assert cli.main(["queue", str(tmp_path / "q.yaml"), "--hours", "1"]) == 0
     plan, fits, *said = capfd.readouterr().out.splitlines()
     assert plan.startswith("q: 3 runs to train, 1 at a time, ")
-    assert fits == "q: in 1 h 0 min about 3 of them"
+    assert fits == "q: in 1 h 0 min all of them"
     assert [line.split("  ")[1] for line in said[:-1]] == ["started", "finished"] * 3
     assert [line.split("-s")[1][0] for line in said[:-1:2]] == ["2", "0", "1"]
     assert said[-1] == "q: 3 finished"
