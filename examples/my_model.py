@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-import dst_repro
+from dst_repro import open_parameters
 from dst_repro.registry import Params, models
 
 
@@ -31,5 +31,5 @@ def row_transformer(shape: tuple[int, ...], classes: int, params: RowTransformer
     """Row transformer: 40,330 parameters on 3x32x32, 39,552 of them weights"""
     channels, _, width = shape
     network = RowTransformer(channels * width, params.units, classes)
-    dst_repro.open_parameters(network)  # so that methods mask the weights of queries, keys and values, too
+    open_parameters(network)  # so that methods mask the weights of queries, keys and values, too
     return network

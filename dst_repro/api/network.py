@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dst_repro.api.beside import group_of
 from dst_repro.errors import ConfigError
 from dst_repro.methods.base import Maskable, maskable
+from dst_repro.models.slots import reads_by_name
 from dst_repro.sparsity.unmasked import told, unasked
 
 OUT = "`maskable = False` on the module keeps it dense"
@@ -29,32 +30,37 @@ def check(model: nn.Module, optimizer: torch.optim.Optimizer, opened: Mapping[st
     for name, parameter in model.named_parameters(remove_duplicate=False):
         holders.setdefault(id(parameter), []).append(name)
     for name, layer in layers.items():
-        weight, own = layer.weight, f"{name}.weight"
+        weight, own = layer.get_parameter("weight"), f"{name}.weight"
         name = opened.get(name, name)
-        if not isinstance(weight, nn.Parameter):
-            raise ConfigError(f"the weight of '{name}' is computed, by a method or a parametrization", "model")
         others = [other for other in holders[id(weight)] if other != own]
         if others:
-            raise ConfigError(f"'{name}' shares its weight with '{others[0]}'; {OUT}", "model")
+            other = opened.get(others[0].removesuffix(".weight"), others[0])
+            raise ConfigError(f"'{name}' shares its weight with '{other}'; {OUT}", "model")
         if not weight.requires_grad or group_of(optimizer, weight) is None:
             raise ConfigError(f"'{name}' is masked, but the optimiser does not train its weight; {OUT}", "model")
     return layers
 
 
-def say_unmasked(model: nn.Module) -> None:
-    """A warning that names what no method masks, but for layers that are dense because their module says so."""
-    if names := unasked(model):
-        warnings.warn(f"{told(names)}; `also` masks them, too", stacklevel=5)
-
-
-def untouched(model: nn.Module) -> Callable[[dict[str, Tensor]], nn.Module]:
-    """A function that builds the network as it is now, with other values; until then no copy of a parameter is kept.
-
-    Raises `ConfigError` where a parameter has no values yet.
-    """
+def check_own(model: nn.Module) -> None:
+    """Raises `ConfigError` where a layer to mask has no weight of its own yet."""
+    for name, layer in maskable(model).items():
+        if not isinstance(layer.weight, nn.Parameter):
+            raise ConfigError(f"the weight of '{name}' is computed, by a method or a parametrization", "model")
     for name, parameter in model.named_parameters():
         if isinstance(parameter, nn.parameter.UninitializedParameter):
             raise ConfigError(f"'{name}' has no values yet: send a batch through the network first", "model")
+
+
+def say_unmasked(model: nn.Module) -> None:
+    """A warning that names what no method masks, but for layers that are dense because their module says so."""
+    if names := unasked(model):
+        able = [name for name in names if reads_by_name(model, name)]
+        advice = f"; `also` masks {', '.join(able)}, too" if able else ""
+        warnings.warn(f"{told(names)}{advice}", stacklevel=5)
+
+
+def untouched(model: nn.Module) -> Callable[[dict[str, Tensor]], nn.Module]:
+    """A function that builds the network as it is now, with other values; until then no copy of a parameter is kept."""
     hollow = {
         id(p): nn.Parameter(torch.empty_like(p, device="meta"), requires_grad=p.requires_grad)
         for p in model.parameters()

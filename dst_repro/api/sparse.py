@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from dst_repro.api.beside import Beside, Group, common_group, decay, group_of
-from dst_repro.api.network import check, say_unmasked, untouched
+from dst_repro.api.network import check, check_own, say_unmasked, untouched
 from dst_repro.api.samples import NoData, OwnData, Source
 from dst_repro.api.settings import OwnContext, Settings
 from dst_repro.api.summary import Summary
@@ -91,6 +91,7 @@ class Sparse:
         if isinstance(optimizer, torch.optim.LBFGS):
             raise ConfigError("LBFGS computes gradients by itself, several a step", "optimizer")
         Settings.parse(given)  # what is wrong with the arguments comes first
+        check_own(model)
         self._build = untouched(model)
         self._opened = open_parameters(model, [*multiplying(model), *given["also"]])
         try:
@@ -125,7 +126,7 @@ class Sparse:
         entry = methods[self.settings.method]
         self.method: Method = entry.object(entry.params(**self.settings.method_params), context)
         self._check_momentum()
-        self.tricks = OwnTricks(context, self._beside, like, self._build)
+        self.tricks = OwnTricks(context, self._beside, like, self._build_opened)
         own = {id(parameter) for parameter in self.model.parameters()}
         with sdpa_kernel(SDPBackend.MATH):  # scores differentiate twice, which other kernels of attention don't
             self.method.initialise(self.model)
@@ -135,6 +136,12 @@ class Sparse:
         self._train_beside(own)
         self._hand_over_gradients()
         self.tricks.at(0)
+
+    def _build_opened(self, state: dict[str, Tensor]) -> nn.Module:
+        """The plain network with this state, its weights in slots as in the one that is trained."""
+        made = self._build(without_slots(state, self._opened))
+        open_parameters(made, self._opened.values())
+        return made
 
     def _check_momentum(self) -> None:
         """Before anything is changed; `Scored.bind` asks after the masks are made, and not for other optimisers."""

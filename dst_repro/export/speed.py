@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import math
 import statistics
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from dst_repro.export.forms import CSRLinear, csr, linear_layers, weight_of
+from dst_repro.models.slots import PREFIX, attention_weights
 
 ROUNDS = 15
 SECONDS = 0.02
@@ -39,9 +41,12 @@ class Time(NamedTuple):
 @torch.no_grad()
 def flops(network: nn.Module, masks: Mapping[str, Tensor], sample: Tensor) -> Flops:
     """Counted for the first input of `sample`."""
-    tokens: dict[str, int] = {}
+    weights: dict[str, tuple[int, float]] = {}
     hooks = [
-        module.register_forward_hook(lambda m, _, out, name=name: tokens.update({name: out[0].numel() // m.embed_dim}))
+        module.register_forward_hook(
+            lambda m, args, given, _, name=name: weights.update(attention_weights(name, m, args, given)),
+            with_kwargs=True,
+        )
         for name, module in network.named_modules()
         if isinstance(module, nn.MultiheadAttention)
     ]
@@ -51,14 +56,15 @@ def flops(network: nn.Module, masks: Mapping[str, Tensor], sample: Tensor) -> Fl
         hook.remove()
     total, root = int(counter.get_total_flops()), type(network).__name__
     of_modules = {name: sum(counts.values()) for name, counts in counter.get_flop_counts().items()}
-    pruned = 0.0
+    modules, pruned = dict(network.named_modules()), 0.0
     for name, mask in masks.items():
-        owner = name.rpartition(".")[0]
-        if owner in tokens:  # attention computes with its weights by itself, no module is called for them
-            of_weight = 2 * mask.numel() * tokens[owner]
+        owner, _, own = name.rpartition(".")
+        if name in weights:  # attention computes with its weights by itself
+            of_weight = 2 * math.prod(weights[name])
+        elif isinstance(modules.get(owner), nn.Conv1d | nn.Conv3d) and own.removeprefix(PREFIX) == "weight":
+            of_weight = of_modules.get(f"{root}.{owner}" if owner else root, 0)
         else:
-            of_layer = of_modules.get(f"{root}.{name}" if name else root, 0)
-            of_weight = of_layer or of_modules.get(f"{root}.{owner}", 0)
+            of_weight = of_modules.get(f"{root}.{name}" if name else root, 0)
         pruned += of_weight * (1 - int(mask.sum()) / mask.numel())
     return Flops(total, total - round(pruned))
 

@@ -6,7 +6,8 @@ linear layer that nobody calls, and its owner reads it there: also once a method
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -59,37 +60,77 @@ def open_parameters(model: nn.Module, names: Iterable[str] | None = None) -> dic
     """Move these parameters into slots, by default all of `multiplying`; layer -> the parameter's name.
 
     Parameters stay the same objects, so that an optimiser goes on with them, and the network computes the same. In its
-    `state_dict` they have the slots' names. `close` undoes it. Raises `ConfigError` for a name that is no parameter of
-    two or more dimensions, or that can't be moved; then nothing is.
+    `state_dict` they have the slots' names. Attention that says `maskable = False` says it for its last layer, too.
+    `close` undoes it. Raises `ConfigError` for a name that is no parameter of two or more dimensions, or that can't be
+    moved; then nothing is.
     """
+    for module in model.modules():
+        if isinstance(module, nn.MultiheadAttention) and not getattr(module, "maskable", True):
+            module.out_proj.maskable = False  # type: ignore[assignment]
     chosen = multiplying(model) if names is None else list(names)
-    known = dict(model.named_parameters())
+    known = dict(model.named_parameters(remove_duplicate=False))
     for name in chosen:
         _check(model, name, known)
-    return {_open(model, name): name for name in dict.fromkeys(chosen)}
+    opened: dict[str, str] = {}
+    try:
+        for name in dict.fromkeys(chosen):
+            opened[_open(model, name)] = name
+    except TypeError as error:  # a class that asks for more when another derives from it
+        close(model, opened)
+        raise ConfigError(f"'{name}' can't be moved: {error}", "also") from None
+    return opened
 
 
 def close(model: nn.Module, opened: Iterable[str]) -> None:
-    """Put the weights of these slots back where they were, also if a method had begun with them."""
+    """Put the weights of these slots back where they were, under their names, whatever a method calls them by now."""
     for layer in opened:
-        owner, name = _place(model, layer)
-        slot: Any = owner._modules.pop(name)
-        weight = slot._parameters.get("weight", slot._parameters.get("weight_orig"))
-        owner._parameters[name.removeprefix(PREFIX)] = weight
-        if not holds_slots(owner):
-            owner.__class__ = type(owner).__mro__[1]
+        owner, slot_name = _place(model, layer)
+        name = slot_name.removeprefix(PREFIX)
+        _wear(owner, tuple(other for other in _opened(owner) if other != name))
+        slot: Any = owner._modules.pop(slot_name)
+        owner._parameters[name] = slot._parameters.get("weight", slot._parameters.get("weight_orig"))
 
 
-def _check(model: nn.Module, name: str, known: dict[str, nn.Parameter]) -> None:
+def reads_by_name(model: nn.Module, name: str) -> bool:
+    """Whether the owner of a parameter computes with what its name leads to."""
+    return not isinstance(_place(model, name)[0], nn.RNNBase)
+
+
+def attention_weights(name: str, module: nn.MultiheadAttention, args: Any, given: Any) -> dict[str, tuple[int, float]]:
+    """Of a call `module(*args, **given)` by a module of this name: weight, in its slot or not -> its size, and by how
+    many tokens it is multiplied; of queries, keys and values in one matrix their mean.
+    """
+    inputs = dict(zip(("query", "key", "value"), args, strict=False)) | given
+    queries, keys = (inputs[which].numel() // inputs[which].shape[-1] for which in ("query", "key"))
+    often = {"in_proj_weight": (queries + 2 * keys) / 3, "q_proj_weight": queries, "k_proj_weight": keys,
+             "v_proj_weight": keys}  # fmt: skip
+    found: dict[str, tuple[int, float]] = {}
+    for own, times in often.items():
+        weight = getattr(module, own)
+        if weight is not None:
+            at = own if module._parameters.get(own) is not None else f"{PREFIX}{own}"
+            found[f"{name}.{at}".lstrip(".")] = weight.numel(), times
+    return found | {f"{name}.out_proj".lstrip("."): (module.out_proj.weight.numel(), queries)}
+
+
+def without_slots(state: Mapping[str, Tensor], opened: Mapping[str, str]) -> dict[str, Tensor]:
+    """A `state_dict` by the names that its parameters had before."""
+    renamed = {f"{layer}.weight": name for layer, name in opened.items()}
+    return {renamed.get(name, name): tensor for name, tensor in state.items()}
+
+
+def _check(model: nn.Module, name: str, known: Mapping[str, nn.Parameter]) -> None:
     if name not in known:
         raise ConfigError(f"the network has no parameter '{name}'{did_you_mean(name, known)}", "also")
     owner, own = _place(model, name)
     if isinstance(owner, nn.Linear | nn.Conv2d) and own == "weight":
         says = "is masked by itself" if getattr(owner, "maskable", True) else "says `maskable = False`"
         raise ConfigError(f"'{name}' is the weight of a layer that {says}", "also")
-    if known[name].dim() < 2:
-        raise ConfigError(f"'{name}' has one dimension: biases and scales are never masked", "also")
-    if isinstance(owner, nn.RNNBase):
+    if known[name].dim() < 2 or "bias" in own:
+        raise ConfigError(f"'{name}' is a bias or a scale, which are never masked", "also")
+    if isinstance(owner, nn.Embedding | nn.EmbeddingBag) and owner.sparse:
+        raise ConfigError(f"'{name}' has sparse gradients; methods read dense ones", "also")
+    if not reads_by_name(model, name):
         raise ConfigError(f"'{name}': {type(owner).__name__} reads its weights by another way than their names", "also")
 
 
@@ -100,15 +141,45 @@ def _place(model: nn.Module, name: str) -> tuple[nn.Module, str]:
 
 def _open(model: nn.Module, name: str) -> str:
     owner, own = _place(model, name)
-    if not holds_slots(owner):
-        whole = type(owner)
-        owner.__class__ = type(whole.__name__, (whole,), {"__module__": whole.__module__})
-    slot = Slot(owner.get_parameter(own))
-    owner.add_module(f"{PREFIX}{own}", slot)
+    parameter = owner.get_parameter(own)
+    _wear(owner, (*_opened(owner), own))
+    owner.add_module(f"{PREFIX}{own}", Slot(parameter))
     owner._parameters[own] = None  # keeps its place among the others
-    setattr(type(owner), own, property(_reading(f"{PREFIX}{own}")))
-    path = name.removesuffix(own)
-    return f"{path}{PREFIX}{own}"
+    return f"{name.removesuffix(own)}{PREFIX}{own}"
+
+
+def _opened(owner: nn.Module) -> tuple[str, ...]:
+    found: tuple[str, ...] = getattr(type(owner), "opened", ())
+    return found
+
+
+def _wear(owner: nn.Module, names: tuple[str, ...]) -> None:
+    """Make it one that reads these parameters in their slots."""
+    own: Any = type(owner)
+    base: Any = own.closed if _opened(owner) else own
+    owner.__class__ = _reader(base, names) if names else base
+
+
+@functools.cache
+def _reader(base: Any, names: tuple[str, ...]) -> type[nn.Module]:
+    """A class of its own for each set of names: copies of a network share it."""
+
+    def register_parameter(self: Any, name: str, parameter: nn.Parameter | None) -> None:
+        slot = self._modules.get(f"{PREFIX}{name}") if name in names else None
+        base.register_parameter(*((self, name, parameter) if slot is None else (slot, "weight", parameter)))
+
+    def reduce(self: Any, _: Any) -> tuple[Any, ...]:
+        return _revived, (base, names), self.__dict__
+
+    members = {name: property(_reading(f"{PREFIX}{name}")) for name in names}
+    more = {"__module__": base.__module__, "opened": names, "closed": base, "__reduce_ex__": reduce}
+    return type(base.__name__, (base,), {**members, **more, "register_parameter": register_parameter})
+
+
+def _revived(base: Any, names: tuple[str, ...]) -> nn.Module:
+    """An empty one, for pickle and copies to fill."""
+    kind = _reader(base, names)
+    return kind.__new__(kind)
 
 
 def _reading(slot: str) -> Callable[[Any], Tensor]:
@@ -117,9 +188,3 @@ def _reading(slot: str) -> Callable[[Any], Tensor]:
         return found
 
     return read
-
-
-def without_slots(state: dict[str, Tensor], opened: dict[str, str]) -> dict[str, Tensor]:
-    """A `state_dict` by the names that its parameters had before."""
-    renamed = {f"{layer}.weight": name for layer, name in opened.items()}
-    return {renamed.get(name, name): tensor for name, tensor in state.items()}

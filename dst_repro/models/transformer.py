@@ -49,7 +49,8 @@ class Attention(nn.Module):
     def as_paths(self) -> nn.Module:
         """For `sparsity.health`: every value reaches every token, and a query or key counts where it has its partner.
 
-        A softmax of equal scores has no gradient; here scores multiply values, and all is at or above zero.
+        A softmax of equal scores has no gradient; here scores multiply values, and all is at or above zero. What the
+        class token asks before it has seen a patch is no input, so that in the first block its query scores nothing.
         """
         self.mix = lambda q, k, v: (1 + q @ k.transpose(-2, -1)) @ v  # type: ignore[method-assign]
         return self

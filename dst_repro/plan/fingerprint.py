@@ -61,7 +61,9 @@ def _text(path: Path) -> str:
 
 @functools.cache
 def _imports(module: str) -> frozenset[str]:
-    """Modules of this package and of plug-ins that `module` imports anywhere in its text."""
+    """Modules of this package and of plug-ins that `module` imports anywhere in its text; of a plug-in that imports the
+    package, its API.
+    """
     path = _path(module)
     if path is None:
         return frozenset()
@@ -72,7 +74,9 @@ def _imports(module: str) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom):
             origin = _origin(module, path, node)
             found |= {origin} | {f"{origin}.{alias.name}" for alias in node.names}
-    return frozenset(name for name in found if name != "dst_repro" and _path(name))
+    outside = module.partition(".")[0] != "dst_repro"
+    names = {("dst_repro.api" if outside else "") if name == "dst_repro" else name for name in found}
+    return frozenset(name for name in names if _path(name))
 
 
 def _origin(module: str, path: Path, node: ast.ImportFrom) -> str:

@@ -12,7 +12,6 @@ import functools
 import itertools
 import json
 import math
-from typing import Any
 
 import pandas as pd
 
@@ -26,49 +25,43 @@ Shape = tuple[int, ...]
 
 
 @functools.cache
-def uses(model: str, params: str, shape: Shape, classes: int) -> dict[str, tuple[int, int]]:
+def uses(model: str, params: str, shape: Shape, classes: int) -> dict[str, tuple[int, float]]:
     """Layer -> its weights, and how often a forward pass of one image multiplies with each (`params`: JSON).
 
     A convolution uses a weight once for each of its output's positions, attention once for each token, a matrix of an
-    LSTM once for each row. Products of queries with keys, and of scores with values, are no weights'.
+    LSTM once for each row. Products of queries with keys, and of scores with values, are no weights', and those with
+    parameters of a module of one's own are not known.
     """
     import torch
     from torch import nn
 
+    from dst_repro.models.slots import PREFIX, attention_weights, holds_slots
     from dst_repro.registry import models
 
     entry = models[model]
-    found: dict[str, tuple[int, int]] = {}
+    found: dict[str, tuple[int, float]] = {}
     with torch.device("meta"):
         network = entry.object(shape, classes, entry.params(**json.loads(params))).eval()
         image = torch.empty(1, *shape)
     modules = dict(network.named_modules())
     layers = {name: part for name, part in modules.items() if isinstance(part, nn.Linear | nn.Conv2d)}
     for name, part in modules.items():
-        if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.MultiheadAttention):
-            part.register_forward_hook(lambda part, _, out, name=name: found.update(_uses(name, part, out)))
+        if isinstance(part, nn.MultiheadAttention):
+            part.register_forward_hook(
+                lambda m, args, given, _, name=name: found.update(attention_weights(name, m, args, given)),
+                with_kwargs=True,
+            )
+        elif isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            own = f"{name}.{PREFIX}weight" if holds_slots(part) else name
+            part.register_forward_hook(
+                lambda m, _, output, own=own: found.update({own: (m.weight.numel(), output.numel() // len(m.weight))})
+            )
     try:
         network(image)
     except RuntimeError:  # torch.lstm can't run without data
         return {name: (part.weight.numel(), 1 if part.out_features == classes else shape[-2])
                 for name, part in layers.items()}  # fmt: skip
     return found
-
-
-def _uses(name: str, part: Any, output: Any) -> dict[str, tuple[int, int]]:
-    """Of the weights that a module multiplies with when it is called, in slots or not."""
-    from torch import nn
-
-    from dst_repro.models.slots import PREFIX, Slot, holds_slots
-
-    if isinstance(part, nn.MultiheadAttention):
-        tokens = output[0].numel() // part.embed_dim
-        weights = {f"{name}.out_proj": part.out_proj.weight}
-        weights |= {f"{name}.{own}": p for own, p in part.named_parameters(recurse=False) if p.dim() > 1}
-        weights |= {f"{name}.{own}": slot.weight for own, slot in part.named_children() if isinstance(slot, Slot)}
-        return {own: (weight.numel(), tokens) for own, weight in weights.items()}
-    own = f"{name}.{PREFIX}weight" if holds_slots(part) else name
-    return {own: (part.weight.numel(), output.numel() // len(part.weight))}
 
 
 def inference(run: RunConfig, kept: dict[str, float]) -> float:

@@ -13,13 +13,14 @@ from pathlib import Path
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
 
-QUOTATION = re.compile(r"(<!-- (results/\S+\.md)((?: [\w-]+)*) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+QUOTATION = re.compile(r"(<!-- (results/\S+\.md)((?: [\w-]+)*) -->\n)((?:(?!<!-- ).)*?)(<!-- end -->)", re.DOTALL)
+OPENING = re.compile(r"<!-- results/.*?-->")
 
 
 def quoted(page: str, root: Path) -> str:
     """The page with every quotation as the files under `root` have it today.
 
-    Raises `UserError` where a file, or a row by such a name, is not there.
+    Raises `UserError` where a file, a row by such a name, or the end of a quotation is not there.
     """
 
     def today(found: re.Match[str]) -> str:
@@ -29,6 +30,8 @@ def quoted(page: str, root: Path) -> str:
         text = path.read_text(encoding="utf-8").strip()
         return f"{found[1]}{_rows(text, names, path) if names else text}\n{found[5]}"
 
+    for begun in OPENING.findall(QUOTATION.sub("", page)):
+        raise UserError(f"{begun}: a quotation without its <!-- end -->, or not of a .md file")
     return QUOTATION.sub(today, page)
 
 

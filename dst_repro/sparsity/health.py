@@ -110,8 +110,8 @@ def _unchanged(x: Tensor) -> Tensor:
 
 
 def _attention(
-    module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor, **_: Any
-) -> tuple[Tensor, None]:
+    module: nn.MultiheadAttention, query: Tensor, key: Tensor, value: Tensor, *_: Any, **__: Any
+) -> tuple[Tensor, Tensor]:
     """Every value reaches every token, and a query or a key counts where it has its partner.
 
     A softmax of equal scores has no gradient; here scores multiply values, and all is at or above zero.
@@ -126,4 +126,5 @@ def _attention(
     q, k, v = (x.unflatten(-1, (module.num_heads, -1)).transpose(-3, -2) for x in found)
     mixed = ((1 + q @ k.transpose(-2, -1)) @ v).transpose(-3, -2).flatten(-2)
     out = _reached(module, None, functional.linear(mixed, module.out_proj.weight))
-    return (out if rows else out.transpose(0, 1)), None
+    shares = torch.full((*q.shape[:-3], q.shape[-2], k.shape[-2]), 1 / k.shape[-2], dtype=q.dtype)
+    return (out if rows else out.transpose(0, 1)), shares

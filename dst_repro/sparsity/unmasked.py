@@ -21,7 +21,12 @@ def unmasked(model: nn.Module) -> dict[str, torch.Size]:
 
 def unasked(model: nn.Module) -> list[str]:
     """The names of those that are dense although their module does not say so."""
-    chosen = {f"{name}.weight" for name, module in model.named_modules() if getattr(module, "maskable", None) is False}
+    chosen = {
+        f"{path}.{name}".lstrip(".")
+        for path, module in model.named_modules()
+        if getattr(module, "maskable", None) is False
+        for name, _ in module.named_parameters(recurse=False)
+    }
     return [name for name in unmasked(model) if name not in chosen]
 
 

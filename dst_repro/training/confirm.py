@@ -24,9 +24,9 @@ from dst_repro.plan.grid import Suite
 from dst_repro.records import record
 from dst_repro.records.cost import work
 from dst_repro.sparsity.masks import sha256
+from dst_repro.training.begun import begun
 from dst_repro.training.divergence import Diverged
 from dst_repro.training.history import Row
-from dst_repro.training.loop import Trainer
 from dst_repro.training.parents import lock, provide_states
 from dst_repro.training.state import begin
 
@@ -86,7 +86,7 @@ def difference(run: RunConfig, results: Path, epochs: int | None = None) -> str 
     if there.sums not in (None, data.sha256):
         return CHANGED
     provide_states(run, results)
-    trainer = Trainer(run, data, settle(run.threads, run.precision), *begin(run, results))
+    trainer = begun(run, data, settle(run.threads, run.precision), *begin(run, results))
     trainer.advance({"epoch": last})
     was, now = dict(_values(_recorded(results, run.id), last)), dict(_values(trainer.history.rows, last))
     for place in sorted(was.keys() | now.keys()):

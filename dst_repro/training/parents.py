@@ -17,9 +17,9 @@ from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record
 from dst_repro.records.record import Record
 from dst_repro.sparsity.masks import sha256
+from dst_repro.training.begun import begun
 from dst_repro.training.digest import digest
 from dst_repro.training.divergence import Diverged
-from dst_repro.training.loop import Trainer
 from dst_repro.training.run import Policy, check_places, train
 from dst_repro.training.state import Moment, State, StateError, begin, read_state, state_path, write_state
 
@@ -108,7 +108,7 @@ def _provide(run: RunConfig, moment: Moment, results: Path) -> None:
 
 
 def _advance(run: RunConfig, moment: Moment, results: Path) -> None:
-    trainer = Trainer(run, load(run), settle(run.threads, run.precision), *begin(run, results))
+    trainer = begun(run, load(run), settle(run.threads, run.precision), *begin(run, results))
     status: record.Status = "finished"
     try:
         trainer.advance(moment or {})

@@ -23,6 +23,7 @@ from dst_repro.plan.fingerprint import fingerprint
 from dst_repro.records import record, standing
 from dst_repro.records.record import DataUsed, Record
 from dst_repro.sparsity.unmasked import told, unasked
+from dst_repro.training.begun import begun
 from dst_repro.training.checkpoint import Checkpoint
 from dst_repro.training.divergence import Diverged
 from dst_repro.training.evaluation import MissedTarget, check_target
@@ -99,7 +100,7 @@ def _train(run: RunConfig, results: Path, keep_state: bool, states: Path, starte
         _forget_networks_of_other_data(run, results, data.sha256)
         data_used = DataUsed(name=data.name, note=data.note, sha256=data.sha256)
         start = begin(run, states)
-        trainer = _resumed(Trainer(run, data, device, *start), checkpoint) or Trainer(run, data, device, *start)
+        trainer = _resumed(begun(run, data, device, *start), checkpoint) or begun(run, data, device, *start)
         resumed_at = len(trainer.epochs) and trainer.epoch
         if run.method != "dense" and (dense := unasked(trainer.model)):
             progress.say(told(dense))

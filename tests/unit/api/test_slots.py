@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import io
+import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from torch.nn import functional
 
 import dst_repro
 from dst_repro.errors import ConfigError
-from dst_repro.models.slots import multiplying, open_parameters
+from dst_repro.export.speed import flops
+from dst_repro.models.slots import close, multiplying, open_parameters
 from tests.unit.api.test_sparse import METHODS, STEPS, equal, every, sgd
 
 ALSO = ["scale"]
@@ -157,10 +160,141 @@ def test_it_is_exported_by_its_own_names(tmp_path: Path) -> None:
     sparse = made("static")
     train(sparse, batches()[:2])
     sparse.export(tmp_path, batches()[0][0])
-    from dst_repro.export.speed import flops
-
     masks = sparse.masks()
     dense, kept = flops(sparse.plain_model().eval(), masks, batches()[0][0])
     positions = dict.fromkeys(SHAPES, 8) | {"head": 1, "scale": 0}
     saved = sum(2 * positions[name] * int((~mask).sum()) for name, mask in masks.items())
     assert dense - kept == saved
+
+
+def two() -> nn.Module:
+    """An owner of two matrices."""
+
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.p, self.q = nn.Parameter(torch.randn(3, 4)), nn.Parameter(torch.randn(5, 3))
+            self.fc = nn.Linear(5, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.fc(functional.linear(functional.linear(x, self.p), self.q))
+            return found
+
+    torch.manual_seed(0)
+    return Two()
+
+
+def test_copies_are_opened_and_closed_by_themselves() -> None:
+    model, x = two(), torch.randn(6, 4)
+    expected = model(x)
+    first = open_parameters(model, ["p"])
+    copied = copy.deepcopy(model)
+    both = first | open_parameters(copied, ["q"])
+    copied.get_submodule("masked_p").weight.data.zero_()  # type: ignore[operator, union-attr]
+    assert torch.equal(model(x), expected)
+    assert not torch.equal(copied(x), expected)
+    close(copied, both)
+    assert torch.equal(copied(x), copied.fc(torch.zeros(6, 5)))  # type: ignore[operator]
+    assert torch.equal(model(x), expected)
+    model.fc.weight.requires_grad = False  # type: ignore[union-attr]
+    with pytest.raises(ConfigError, match="does not train"):
+        dst_repro.sparsify(model, sgd(model), "rigl", 0.5, steps=STEPS, update_period=4, also=["q"])
+    assert torch.equal(model(x), expected)
+    close(model, first)
+    assert list(model.state_dict()) == ["p", "q", "fc.weight", "fc.bias"]
+    assert torch.equal(model(x), expected)
+
+
+def test_an_opened_network_is_pickled_and_its_weights_are_assigned() -> None:
+    model, x = mixed(), batches()[0][0]
+    open_parameters(model)
+    again = pickle.loads(pickle.dumps(model))
+    assert torch.equal(again.eval()(x), model.eval()(x))
+    again.row.weight = nn.Parameter(torch.zeros(6, 2, 3))
+    assert not bool(again.row.masked_weight.weight.any())
+    assert [name for name, _ in again.row.named_parameters()] == ["bias", "masked_weight.weight"]
+    assert not torch.equal(again(x), model(x))
+
+
+@pytest.mark.parametrize("when", ["after-masking", "before-masking"])
+def test_initial_weights_in_slots_are_scaled(when: str) -> None:
+    tricks = {"rescaled-init": {"iterations": 3, "when": when}}
+    sparse = made("static", tricks=tricks)
+    before = made("static").plain_state()
+    scales = {layer: value for name, layer, value in sparse.tricks.started() if name == "initial_scale"}
+    assert {f"{layer}.weight" for layer in sparse._opened} <= set(scales)
+    after = sparse.plain_state()
+    scale = scales["encoder.self_attn.masked_in_proj_weight.weight"]
+    assert scale != 1
+    torch.testing.assert_close(
+        after["encoder.self_attn.in_proj_weight"], scale * before["encoder.self_attn.in_proj_weight"]
+    )
+    train(sparse, batches()[:3])
+
+
+def test_operations_of_keys_are_those_of_their_tokens() -> None:
+    """One query on seven keys; a layer that nobody calls has none, whatever its neighbours do."""
+
+    class Cross(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cross = nn.MultiheadAttention(4, 2, kdim=6, vdim=6, batch_first=True)
+            self.unused = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            found: Tensor = self.cross(x[:, :1, :4], value=x, key=x)[0]
+            return found
+
+    torch.manual_seed(0)
+    network, x = Cross().eval(), torch.randn(2, 7, 6)
+    expected = {"q_proj_weight": 1 * 16, "k_proj_weight": 7 * 24, "v_proj_weight": 7 * 24, "out_proj": 16}
+    for name, products in expected.items():
+        shape = (4, 4) if name in ("q_proj_weight", "out_proj") else (4, 6)
+        dense, kept = flops(network, {f"cross.{name}": torch.zeros(shape, dtype=torch.bool)}, x)
+        assert dense - kept == 2 * products, name
+    dense, kept = flops(network, {"unused": torch.zeros(4, 4, dtype=torch.bool)}, x)
+    assert dense == kept
+
+
+def test_attention_that_is_not_to_be_masked_stays_dense_whole() -> None:
+    model = mixed()
+    model.cross.maskable = False  # type: ignore[assignment]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sparse = dst_repro.sparsify(model, sgd(model), "static", 0.5, steps=STEPS, also=ALSO)
+    assert not any(name.startswith("cross") for name in sparse.masks())
+
+
+def test_only_what_can_be_masked_is_advised() -> None:
+    model = nn.ModuleDict({"rnn": nn.LSTM(3, 3), "words": nn.Embedding(5, 3), "fc": nn.Linear(3, 2)})
+    with pytest.warns(
+        UserWarning, match=r"rnn.weight_hh_l0, words.weight; the density .*; `also` masks words.weight, too$"
+    ):
+        dst_repro.sparsify(model, sgd(model), "static", 0.5, steps=STEPS)
+
+
+REFUSED: dict[str, tuple[Any, list[str], str]] = {
+    "tied": (lambda: nn.ModuleList([row := nn.Conv1d(2, 2, 1), sharing(row)]), [], "model: '0.weight' shares its"),
+    "bias": (lambda: nn.MultiheadAttention(4, 2, add_bias_kv=True), ["bias_k"], "also: 'bias_k' is a bias"),
+    "sparse": (lambda: nn.ModuleList([nn.Embedding(4, 2, sparse=True), nn.Linear(2, 2)]), ["0.weight"],
+               "also: '0.weight' has sparse gradients"),
+    "computed": (lambda: nn.Sequential(nn.utils.weight_norm(nn.Linear(3, 3))), [], "model: the weight of '0' is"),
+}  # fmt: skip
+
+
+def sharing(row: nn.Conv1d) -> nn.Conv1d:
+    other = nn.Conv1d(2, 2, 1)
+    other.weight = row.weight
+    return other
+
+
+@pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm`:FutureWarning")
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_can_not_be_is_refused_in_one_line(case: str) -> None:
+    build, also, message = REFUSED[case]
+    model = build()
+    kinds = [type(module) for module in model.modules()]
+    with pytest.raises(ConfigError) as caught:
+        dst_repro.sparsify(model, sgd(model), "static", 0.5, steps=STEPS, also=also)
+    assert str(caught.value).startswith(f"sparsify: {message}")
+    assert [type(module) for module in model.modules()] == kinds

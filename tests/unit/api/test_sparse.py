@@ -374,7 +374,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "nothing": (lambda: nn.Sequential(nn.Embedding(3, 3)), {"method": "dense"}, "model: has no convolution, linear"),
     "also nothing": (network, {"method": "dense", "also": ["4.weight"]}, "also: the network has no parameter"),
     "also masked": (network, {"method": "dense", "also": ["0.weight"]}, "also: '0.weight' is the weight of a"),
-    "also a bias": (network, {"method": "dense", "also": ["0.bias"]}, "also: '0.bias' has one dimension"),
+    "also a bias": (network, {"method": "dense", "also": ["0.bias"]}, "also: '0.bias' is a bias or a scale"),
     "also a word": (network, {"method": "dense", "also": "0.bias"}, "also: Input should be a valid tuple"),
     "recurrent": (lambda: nn.LSTM(3, 3), {"method": "dense", "also": ["weight_hh_l0"]}, "also: 'weight_hh_l0': LSTM"),
     "lazy": (lambda: nn.Sequential(nn.LazyLinear(3)), {"method": "dense"}, "model: '0.weight' has no values yet"),

@@ -46,6 +46,10 @@ def test_rows_are_quoted_in_the_order_of_the_names_and_only_what_was_run(root: P
 
 def test_what_is_not_there_is_told_and_nothing_is_written(root: Path) -> None:
     page = root / "page.md"
+    page.write_text(unclosed := "<!-- results/all/claims.md -->\nMine.\n\n<!-- results/all/claims.md -->\n<!-- end -->")
+    with pytest.raises(UserError, match="a quotation without its"):
+        update(page, root)
+    assert page.read_text() == unclosed
     for quotation, why in (("results/all/none.md", "no such file"), ("results/all/claims.md rigl", "begins with rigl")):
         text = f"<!-- {quotation} -->\nold\n<!-- end -->"
         page.write_text(text)
