@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import mean
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 
 from dst_repro.errors import UserError
 from dst_repro.records import record
+from dst_repro.records.importing import results_of
 from dst_repro.records.record import LayerCount, Metrics, Record
 
 ABOUT = ("fingerprint", "compiled", "schema_version", "sha256", "history_sha256")
@@ -56,8 +58,8 @@ class Change(NamedTuple):
 def pairs(a: Path, b: Path) -> Iterator[Pair]:
     """All runs of two folders, by id.
 
-    A folder is one of results (`results`), or that of an aggregated suite in it (`results/mnist`), which stands for the
-    runs of that suite. Raises `UserError` for any other.
+    A folder is one of results (`results`, or its `results/runs`), or that of an aggregated suite in it
+    (`results/mnist`), which stands for the runs of that suite. Raises `UserError` for any other.
     """
     (results_a, runs_a), (results_b, runs_b) = _runs(a), _runs(b)
     for run in sorted(runs_a | runs_b):
@@ -92,9 +94,9 @@ def changes(found: Iterable[Pair]) -> dict[str, Change]:
 
 def _runs(folder: Path) -> tuple[Path, set[str]]:
     """The folder of results, and the runs that have a record."""
-    results, named = folder, None
-    if not (folder / "runs").is_dir():
-        results, frame = folder.parent, folder / "runs.parquet"
+    results, named = results_of(folder), None
+    if not (results / "runs").is_dir():
+        results, frame = Path(os.path.abspath(folder)).parent, folder / "runs.parquet"  # "." is its own parent
         if not ((results / "runs").is_dir() and frame.is_file()):
             raise UserError(
                 f"{folder}: no results; a folder with `runs` in it is meant, such as results, or that of an aggregated "
@@ -115,17 +117,27 @@ def _fields(a: Record, b: Record) -> Iterator[str]:
         found.model_dump(mode="json") | {"data": found.sums, "config": {name: found.config[name] for name in settings}}
         for found in (a, b)
     )
-    return (name for name in was if name not in ABOUT and _differ(was[name], now[name], name in LATER))
+    return (name for name in was if name not in ABOUT and any(_differing(name, was[name], now[name], name in LATER)))
 
 
-def _differ(a: Any, b: Any, later: bool = False) -> bool:
+def metrics_that_differ(pair: Pair) -> list[str]:
+    """Their names, such as `metrics.last.test_loss`."""
+    was, now = (found and found.model_dump(mode="json")["metrics"] for found in (pair.a, pair.b))
+    return list(_differing("metrics", was, now))
+
+
+def _differing(name: str, a: Any, b: Any, later: bool = False) -> Iterator[str]:
+    """Names of the values that differ, within mappings; a list has one name."""
     if later and None in (a, b):
-        return False
+        return
     if isinstance(a, dict) and isinstance(b, dict):
-        return any(_differ(a.get(key), b.get(key), key in LATER) for key in a.keys() | b.keys())
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) != len(b) or any(map(_differ, a, b))
-    return repr(a) != repr(b)  # 0.0 is not -0.0, and nan is nan
+        for key in sorted(a.keys() | b.keys()):
+            yield from _differing(f"{name}.{key}", a.get(key), b.get(key), key in LATER)
+    elif isinstance(a, list) and isinstance(b, list):
+        if len(a) != len(b) or any(any(_differing(name, *values)) for values in zip(a, b, strict=True)):
+            yield name
+    elif repr(a) != repr(b):  # 0.0 is not -0.0, and nan is nan
+        yield name
 
 
 def _histories(a: Path, b: Path) -> tuple[int, int]:

@@ -16,17 +16,20 @@ LINES = 20
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Exit code: 0 if all runs are in both and equal to the bit, else 1."
+    parser.epilog = "Exit code: 0 if all runs are in both and equal to the bit, 2 if there are none, else 1."
     parser.add_argument("a", metavar="A", help="folder of results, such as results or results/SUITE")
     parser.add_argument("b", metavar="B", help="another")
     parser.add_argument("--csv", metavar="FILE", help="write a row for each run")
 
 
 def run(args: argparse.Namespace) -> int:
+    from dst_repro.errors import UserError
     from dst_repro.files import write_text
     from dst_repro.records.pairs import pairs
 
     found = list(pairs(Path(args.a), Path(args.b)))
+    if not found:
+        raise UserError(f"{args.a} and {args.b}: no run has a record in either; there is nothing to compare")
     for line in lines(found, args.a, args.b):
         print(line)
     if args.csv:
@@ -66,11 +69,13 @@ def _few(texts: Sequence[str]) -> Iterator[str]:
 
 def _said(pair: Pair) -> Iterator[str]:
     """What differs in a run that is in both."""
+    from dst_repro.records.pairs import metrics_that_differ
+
     was, now = _numbers(pair.a), _numbers(pair.b)
-    for name in was:
-        if was[name] != now[name]:
-            yield f"{name} {_text(was[name])} / {_text(now[name])}"
-    if rest := [name for name in pair.fields if name not in ("status", "metrics")]:
+    changed = [name for name in was if was[name] != now[name]]
+    yield from (f"{name} {_text(was[name])} / {_text(now[name])}" for name in changed)
+    metrics = metrics_that_differ(pair) if "metrics" in pair.fields and not changed else []
+    if rest := [*metrics, *(name for name in pair.fields if name not in ("status", "metrics"))]:
         yield f"other {', '.join(rest)}"
     if pair.values:
         yield f"{pair.values:,} of {pair.of:,} values of the history"

@@ -10,7 +10,10 @@ from dst_repro.cli.arguments import takes_suite
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.epilog = "Exit code: 1 if a record was refused. A record that is there stays, unless it is equal."
+    parser.epilog = (
+        "Exit code: 1 if a record was refused. A record that is there stays; one that differs from it is refused, "
+        "unless --replace."
+    )
     takes_suite(parser)
     parser.add_argument("folder", metavar="FOLDER", help="folder of results, with runs/RUN/record.json in it")
     parser.add_argument(

@@ -108,6 +108,22 @@ def test_one_bit_of_a_history_is_a_difference(
     assert lines[1].startswith(f"{run}  1 of {len(rows)} values of the history")
 
 
+def test_a_metric_that_is_not_shown_is_named(
+    elsewhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path(shutil.copytree(elsewhere, tmp_path / "b"))
+    run = ids(other)[0]
+    found = record.read(other, run)
+    assert found is not None
+    assert found.metrics is not None
+    last = found.metrics.last.model_copy(update={"test_loss": found.metrics.last.test_loss + 1})
+    metrics = found.metrics.model_copy(update={"last": last, "best_on_test": None})
+    record.write(found.model_copy(update={"metrics": metrics}), other)
+    code, lines = diff(capsys, elsewhere, other)
+    assert code == 1
+    assert lines[1] == f"{run}  other metrics.best_on_test, metrics.last.test_loss"
+
+
 def test_a_damaged_record_is_told_and_is_not_equal(
     elsewhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +156,32 @@ def test_a_suite_stands_for_its_runs(
     assert diff(capsys, tmp_path / "results/s", elsewhere)[0] == 0
     assert diff(capsys, tmp_path / "results", elsewhere)[0] == 1
     shutil.rmtree(stranger)
+
+
+def test_the_folder_that_one_is_in_and_that_of_runs(
+    elsewhere: Path,
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(elsewhere, tmp_path / "results")
+    assert cli.main(["aggregate", "--suite", str(config)]) == 0
+    for folder in ("results", "results/s", "results/runs"):
+        monkeypatch.chdir(tmp_path / folder)
+        for a, b in ((Path("."), elsewhere), (elsewhere, tmp_path / folder), (elsewhere / "runs", Path("."))):
+            assert diff(capsys, a, b) == (0, ["in both: 4 runs, 4 of them equal to the bit"])
+
+
+def test_folders_without_any_record_are_not_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "ab":
+        (tmp_path / name / "runs").mkdir(parents=True)
+    a, b = tmp_path / "a", tmp_path / "b"
+    assert cli.main(["diff", str(a), str(b), "--csv", str(tmp_path / "rows.csv")]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err == f"dst_repro: {a} and {b}: no run has a record in either; there is nothing to compare\n"
+    assert not (tmp_path / "rows.csv").exists()
 
 
 def test_a_folder_that_has_no_results(elsewhere: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -111,8 +112,11 @@ def test_a_record_that_is_there_stays_unless_that_is_asked_for(
         "new one instead"
     )
     assert content(results) == before
+    kept = ids(elsewhere)[1]
+    written = (results / "runs" / kept / "record.json").stat().st_mtime_ns
     code, lines = bring(capsys, config, elsewhere, "--replace")
-    assert code == 0
+    assert (code, lines[0]) == (0, f"{results}: 1 taken, 3 there already, 0 refused")
+    assert (results / "runs" / kept / "record.json").stat().st_mtime_ns == written
     assert lines[1] == "of those taken: 1 stale (trained by other source than today's), 0 not of this suite"
     assert content(results) == content(elsewhere)
 
@@ -130,6 +134,60 @@ def test_a_damaged_record_that_is_there_stays_too_and_one_without_history_does_n
     assert lines[0].startswith(f"{damaged}  refused: {results}/runs/{damaged}/record.json: ")
     assert lines[0].endswith("; or --replace")
     assert lines[1] == f"{results}: 1 taken, 2 there already, 1 refused"
+    assert bring(capsys, config, elsewhere, "--replace")[1][0] == f"{results}: 1 taken, 3 there already, 0 refused"
+    assert content(results) == content(elsewhere)
+
+
+def test_a_call_that_was_killed_while_it_replaced_a_record_loses_none(
+    elsewhere: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the new one had its name, of a run that the next call has nothing of; and after, of another."""
+    results = tmp_path / "results"
+    bring(capsys, config, elsewhere)
+    before, after, *_ = ids(elsewhere)
+    whole = content(results)
+    aside = results / ".checkpoints/import"
+    (results / "runs" / before).rename(aside / f"{before}.old")
+    shutil.copytree(results / "runs" / after, aside / f"{after}.old")
+    shutil.rmtree(elsewhere / "runs" / before)
+    with lock(results, before):  # a process that is at work on it may be the one that replaces it
+        assert bring(capsys, config, elsewhere)[0] == 0
+    assert [path.name for path in aside.iterdir()] == [f"{before}.old"]
+    assert bring(capsys, config, elsewhere) == (0, [f"{results}: 0 taken, 3 there already, 0 refused"])
+    assert content(results) == whole
+    assert not list(aside.iterdir())
+
+
+def test_a_call_that_ends_between_the_two_names_is_made_good_by_the_next(
+    elsewhere: Path, config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    bring(capsys, config, elsewhere)
+    whole, run = content(results), ids(elsewhere)[0]
+    reseal(elsewhere, run, fingerprint="0" * 16)
+    rename = Path.rename
+
+    def ended(path: Path, target: Path) -> Path:
+        if target == record.folder(results, run):
+            raise OSError(28, "No space left on device", str(target))
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", ended)
+        assert cli.main(["import", "--suite", str(config), str(elsewhere), "--replace"]) == 2
+    assert capsys.readouterr().err == f"dst_repro: {results}/runs/{run}: No space left on device\n"
+    assert run not in ids(results)
+    assert bring(capsys, config, elsewhere)[0] == 1  # refused again, as it is there again
+    assert content(results) == whole
+    assert bring(capsys, config, elsewhere, "--replace")[0] == 0
+    assert content(results) == content(elsewhere)
+
+
+def test_the_folder_of_runs_may_be_the_one_that_one_is_in(
+    elsewhere: Path, config: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(elsewhere / "runs")
+    assert bring(capsys, config, ".")[1][0].endswith(": 4 taken, 0 there already, 0 refused")
 
 
 def test_a_run_that_a_process_is_at_work_on_is_left_alone(
