@@ -43,14 +43,22 @@ def _open(run: Standing, trains: bool) -> bool:
 
 
 def _end(found: Sequence[Standing], costs: Costs) -> Iterator[str]:
-    """When all is done, if as many runs are trained at a time as now."""
+    """When all is done, if as many runs are trained at a time as now; one that says nothing yet begins just now."""
     missing = [forecast.seconds(run.run, costs) for run in found if run.name in ("missing", "broken")]
-    running = [run.seconds for run in found if run.name == "running"]
-    running = [0.0 if math.isnan(left) else left for left in running]
+    running = [
+        forecast.seconds(run.run, costs) if math.isnan(run.seconds) else run.seconds
+        for run in found
+        if run.name == "running"
+    ]
+    if not (missing or running or any(run.busy for run in found)):
+        yield "all is done"
     known = [cost for cost in missing if not math.isnan(cost)]
-    if running and known:
-        last = max(*running, *forecast.ends(known, running))
-        yield f"all is done in about {duration(last)}, {len(running):,} runs at a time, {forecast.where()}"
+    left = [0.0 if math.isnan(seconds) else seconds for seconds in running]
+    unknown = sum(map(math.isnan, [*missing, *running]))
+    if left and unknown < len(missing) + len(running):
+        last = max([*left, *forecast.ends(known, left)])
+        without = f", without {unknown:,} on data of unknown size" if unknown else ""
+        yield f"all is done in about {duration(last)}, {len(left):,} runs at a time, {forecast.where()}{without}"
 
 
 def _show(text: Sequence[str]) -> None:

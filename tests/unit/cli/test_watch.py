@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import pty
 import re
@@ -16,9 +18,14 @@ from pathlib import Path
 import pytest
 
 from dst_repro import cli
+from dst_repro.cli.standing import Standing
+from dst_repro.cli.watching import _end
 from dst_repro.plan.grid import load_suite
+from dst_repro.records.cost import Costs
 from dst_repro.training.parents import lock
 from dst_repro.training.progress import Progress, noted
+from tests.unit.cli.conftest import BLOCKS
+from tests.unit.cli.test_standing import suite_of
 
 
 def started(config: Path, **streams: int) -> subprocess.Popen[bytes]:
@@ -41,7 +48,7 @@ def test_all_done_is_shown_once(
     first, *rest = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d", first)
     assert rest[0] == "s: 4 finished"
-    assert rest[-1] == ""
+    assert rest[-2:] == ["all is done", ""]
 
 
 def test_states_stand_below_each_other_until_all_is_done(elsewhere: Path, config: Path, tmp_path: Path) -> None:
@@ -64,6 +71,34 @@ def test_states_stand_below_each_other_until_all_is_done(elsewhere: Path, config
     assert len(states) > 1
     assert "s: 4 finished" in states[-1]
     assert "\x1b" not in text
+
+
+def test_a_run_whose_first_epoch_is_not_over_takes_as_long_as_its_like(
+    elsewhere: Path, config: Path, tmp_path: Path
+) -> None:
+    """Records say that one takes an hour; three of four seeds are not there, of which one or two are running."""
+    for path in elsewhere.glob("runs/*/runtime.json"):
+        path.write_text(json.dumps(json.loads(path.read_bytes()) | {"cpu_seconds": 3600.0}))
+    costs = Costs(elsewhere)
+    runs = list(suite_of(tmp_path, BLOCKS[:1], seeds=4).runs.values())
+    done, first, second, missing = (
+        Standing(runs[0], "finished", ""),
+        Standing(runs[1], "running", "", busy=True, seconds=math.nan),
+        Standing(runs[2], "running", "", busy=True, seconds=600.0),
+        Standing(runs[3], "missing", ""),
+    )
+    assert list(_end([done, first], costs)) == ["all is done in about 1 h 0 min, 1 runs at a time, each on a core"]
+    assert next(_end([first, missing], costs)).startswith("all is done in about 2 h 0 min, 1 runs")
+    assert next(_end([first, second, missing], costs)).startswith("all is done in about 1 h 10 min, 2 runs")
+    unknown = suite_of(
+        tmp_path / "b", [{"set": {"method": "dense", "dataset": "folder", "dataset_params": {"path": "x"}}}]
+    )
+    stranger = first._replace(run=next(iter(unknown.runs.values())))
+    assert list(_end([stranger], costs)) == []
+    assert next(_end([first, stranger], costs)).endswith(", without 1 on data of unknown size")
+    assert list(_end([missing], costs)) == []
+    assert list(_end([done._replace(busy=True)], costs)) == []
+    assert list(_end([done], costs)) == ["all is done"]
 
 
 def test_a_terminal_shows_it_in_place_and_is_left_by_an_interrupt(config: Path) -> None:
