@@ -27,11 +27,14 @@ def files(root: Path) -> dict[str, Path]:
     return {path.relative_to(root).as_posix(): path for pattern in PATTERNS for path in sorted(root.glob(pattern))}
 
 
-def project() -> dict[str, Path]:
-    """Likewise, all that a project begins with. Rules name an environment, and one that has the repository installed
-    would not do.
+def project() -> dict[str, bytes]:
+    """Name -> content of all that a project begins with. Rules name an environment, and one that has the repository
+    installed would not do: theirs has this version of the package.
     """
+    from dst_repro import __version__
+
     package = Path(__file__).parents[1]
     built = package.parent / WITHIN
     found = files(built if built.is_dir() else package.parent)
-    return found | {"environment.yml": package / "templates/environment.yml"}
+    environment = (package / "templates/environment.yml").read_text(encoding="utf-8").format(version=__version__)
+    return {name: file.read_bytes() for name, file in found.items()} | {"environment.yml": environment.encode()}

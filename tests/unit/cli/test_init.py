@@ -11,8 +11,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
-from dst_repro import cli
+from dst_repro import __version__, cli
 from dst_repro.cli import starter
 from dst_repro.plan.grid import load_suite
 
@@ -23,20 +24,22 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("where", ["mine", "."])
+@pytest.mark.parametrize("where", ["mine", ".", "my project"])
 def test_a_project_has_the_workflow_and_the_quickstart(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".git").mkdir()  # hidden files are in nobody's way
     assert cli.main(["init", where]) == 0
-    step = "cd mine && " if where == "mine" else ""
+    step = {"mine": "cd mine && ", ".": "", "my project": "cd 'my project' && "}[where]
     said = f"{where}: a project with a suite, config/config.yaml; `{step}snakemake --cores 2` trains and draws it\n"
     assert capsys.readouterr().out == said
     project = tmp_path / where
-    environment = (ROOT / "dst_repro/templates/environment.yml").read_bytes()
-    expected = {name: (ROOT / name).read_bytes() for name in starter.files(ROOT)} | {"environment.yml": environment}
-    assert contents(project) == expected
+    expected = {name: (ROOT / name).read_bytes() for name in starter.files(ROOT)}
+    made = contents(project)
+    environment = yaml.safe_load(made.pop("environment.yml"))
+    assert made == expected
+    assert environment["dependencies"][-1] == {"pip": [f"dst_repro[workflow]=={__version__}"]}
     assert {p.relative_to(ROOT).as_posix() for p in (ROOT / "workflow").rglob("*") if p.is_file()} < {
         *contents(project)
     }
@@ -51,6 +54,33 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
         assert cli.main(["init", str(folder)]) == 2
         assert capsys.readouterr().err.startswith(f"dst_repro: {folder}: {said}")
     assert contents(tmp_path) == {"mine.txt": b"mine"}
+
+
+def test_a_call_that_was_killed_is_gone_on_from_unless_something_else_is_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["init", str(tmp_path / "mine")]) == 0
+    whole = contents(tmp_path / "mine")
+    for name in ("Snakefile", "config/config.yaml", "config/papers/quickstart.yaml"):
+        (tmp_path / "mine" / name).unlink()
+    (tmp_path / "mine/config/papers/.quickstart.yaml.x").write_text("half")  # as `write_with` leaves it
+    capsys.readouterr()
+    for name in ("config/mine.yaml", "config/experiments/digits.yaml", "workflow/rules/more/mine.smk"):
+        path = tmp_path / "mine" / name
+        before = path.read_bytes() if path.exists() else None
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+        assert cli.main(["init", str(tmp_path / "mine")]) == 2
+        assert f"mine: holds '{name.removesuffix('/mine.smk')}', and nothing" in capsys.readouterr().err
+        assert path.read_text() == "mine"
+        assert not (tmp_path / "mine/Snakefile").exists()
+        if before is None:
+            path.unlink()
+        else:
+            path.write_bytes(before)
+    (tmp_path / "mine/workflow/rules/more").rmdir()
+    assert cli.main(["init", str(tmp_path / "mine")]) == 0
+    assert contents(tmp_path / "mine").items() - whole.items() == {("config/papers/.quickstart.yaml.x", b"half")}
 
 
 @pytest.fixture(scope="module")
