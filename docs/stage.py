@@ -25,7 +25,9 @@ KINDS = ("method", "trick", "prune rule", "growth rule", "model", "dataset", "ta
 
 
 def stage(folder: Path) -> None:
-    """Fill the folder, which is made anew."""
+    """Fill the folder, which is made anew. One that is or holds the repository is refused."""
+    if ROOT.is_relative_to(folder.resolve()):
+        sys.exit(f"{folder}: would be removed, and the repository with it; name a folder of its own")
     shutil.rmtree(folder, ignore_errors=True)
     for path in sorted(reached()):
         name = path.relative_to(ROOT)

@@ -38,6 +38,19 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_the_repository_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "holds/repository"
+    root.mkdir(parents=True)
+    (root / "mine.txt").write_text("mine")
+    (tmp_path / "link").symlink_to(root)
+    monkeypatch.setattr(stage, "ROOT", root)
+    monkeypatch.chdir(root)
+    for folder in (root, root.parent, Path("."), Path(".."), tmp_path / "link", root / "docs/.."):
+        with pytest.raises(SystemExit, match="would be removed, and the repository with it"):
+            stage.stage(folder)
+    assert (root / "mine.txt").read_text() == "mine"
+
+
 def in_nav(entries: list[dict[str, Any]]) -> Iterator[str]:
     for entry in entries:
         for value in entry.values():

@@ -21,7 +21,7 @@ ORDER = (
 
 
 class Command(Protocol):
-    __doc__: str
+    __doc__: str | None
 
     def arguments(self, parser: argparse.ArgumentParser) -> None: ...
 
@@ -36,6 +36,6 @@ def commands() -> Iterator[tuple[str, Command]]:
 
 
 def about(command: Command) -> str:
-    """What it does, as help says it: the first line of its docstring."""
-    line = command.__doc__.partition("\n")[0].removesuffix(".")
-    return line[0].lower() + line[1:]
+    """What it does, as help says it: the first line of its docstring. Nothing where Python leaves docstrings out."""
+    line = (command.__doc__ or "").partition("\n")[0].removesuffix(".")
+    return line[:1].lower() + line[1:]

@@ -37,6 +37,19 @@ def test_help_loads_nothing_that_only_commands_need() -> None:
     assert HEAVY & set(done.stdout.partition("LOADED")[2].split()) == set()
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["import", "--help"]])
+def test_help_without_docstrings(arguments: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-OO", "-B", "-m", "dst_repro", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: dst_repro")
+
+
 def test_list_does_not_load_torch() -> None:
     code = "import sys; from dst_repro.cli import main; main(['list']); print('LOADED', *sys.modules)"
     catalogue()  # fills its cache
