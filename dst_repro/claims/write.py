@@ -49,7 +49,7 @@ def _texts(row: dict[str, Any]) -> list[str]:
 def write(frame: pd.DataFrame, folder: Path) -> None:
     """`claims.csv` and `claims.md`."""
     write_text(folder / "claims.csv", frame_csv(frame))
-    write_text(folder / "claims.md", markdown(table(frame), TITLE, caption(frame)))
+    write_text(folder / "claims.md", markdown(table(frame), TITLE, caption(frame), words=True))
 
 
 def read(folder: Path) -> pd.DataFrame:

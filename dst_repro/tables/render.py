@@ -50,9 +50,10 @@ def frame_csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
 
-def markdown(table: Table, title: str, caption: str) -> str:
+def markdown(table: Table, title: str, caption: str, words: bool = False) -> str:
+    """`words`: what stands in the cells are no numbers, and begins at the left."""
     head = [*table.rows, *(", ".join(head) for head in table.heads)]
-    rule = ["---"] * len(table.rows) + ["---:"] * len(table.heads)
+    rule = ["---"] * len(table.rows) + ["---" if words else "---:"] * len(table.heads)
     body = [[*label, *texts] for label, texts in zip(table.labels, table.texts, strict=True)]
     lines = [[_markdown(word) for word in head], rule, *([_markdown(word) for word in line] for line in body)]
     grid = "\n".join("| " + " | ".join(line) + " |" for line in lines) if body else EMPTY
