@@ -12,6 +12,7 @@ from pathlib import Path
 from dst_repro.cli import forecast
 from dst_repro.cli.standing import Standing, duration, lines, standing
 from dst_repro.data.today import Today
+from dst_repro.ending import end_if_asked
 from dst_repro.plan.grid import Suite
 from dst_repro.records.cost import Costs
 
@@ -31,6 +32,7 @@ def watch(suite: Suite, found: Sequence[Standing], seconds: float, every: bool, 
             if not any(_open(run, suite.file.train) for run in found):
                 break
             time.sleep(seconds)
+            end_if_asked()
             found = [standing(run.run, results, today) if _open(run, True) else run for run in found]
     except KeyboardInterrupt:  # how one leaves
         pass

@@ -30,7 +30,11 @@ from tests.unit.cli.test_standing import suite_of
 
 def started(config: Path, **streams: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dst_repro", "status", "--suite", str(config), "--watch", "0.2", "--strict"]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[3], **streams)
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)  # the child's, too, wherever this process was started
+    try:
+        return subprocess.Popen(command, cwd=Path(__file__).parents[3], **streams)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait(due: Callable[[], bool]) -> None:
