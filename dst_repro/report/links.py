@@ -41,7 +41,7 @@ def to_cells(html: str, known: Iterable[str]) -> str:
 
 def _linked(text: str, cells: list[str]) -> str:
     """The first cell's link is the text itself, the others' are small numbers after it."""
-    links = [f'<a href="#{anchor(cell)}" title="{cell}">{text if n == 1 else n}</a>' for n, cell in enumerate(cells, 1)]
+    links = [f'<a href="#{anchor(cell)}">{text if n == 1 else n}</a>' for n, cell in enumerate(cells, 1)]
     return (links[0] + "".join(f" <sup>{link}</sup>" for link in links[1:])) if links else text
 
 
