@@ -56,8 +56,7 @@ def reached() -> set[Path]:
 
 def page(name: str, text: str) -> str:
     """A page, with what is made of the source in the place of a comment that names it."""
-    if name.startswith("results/"):  # a table under its title, as wide as may be; that of claims has sentences
-        text = text.replace("---:", "---") if name.endswith("/claims.md") else text
+    if name.startswith("results/"):  # a table under its title, as wide as may be
         return "---\nhide: [toc]\n---\n\n" + re.sub(r"\A\*\*(.+)\*\*$", r"# \1", text, count=1, flags=re.M)
     for mark, made in (("<!-- commands -->", commands), ("<!-- catalogue -->", catalogue)):
         if mark in text:

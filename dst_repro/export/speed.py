@@ -15,7 +15,8 @@ from torch.utils.benchmark import Timer
 from torch.utils.flop_counter import FlopCounterMode
 
 from dst_repro.export.forms import CSRLinear, csr, linear_layers, weight_of
-from dst_repro.models.slots import PREFIX, attention_weights
+from dst_repro.models.attention import Uses, count_attention
+from dst_repro.models.slots import PREFIX
 
 ROUNDS = 15
 SECONDS = 0.02
@@ -41,15 +42,8 @@ class Time(NamedTuple):
 @torch.no_grad()
 def flops(network: nn.Module, masks: Mapping[str, Tensor], sample: Tensor) -> Flops:
     """Counted for the first input of `sample`."""
-    weights: dict[str, tuple[int, float]] = {}
-    hooks = [
-        module.register_forward_hook(
-            lambda m, args, given, _, name=name: weights.update(attention_weights(name, m, args, given)),
-            with_kwargs=True,
-        )
-        for name, module in network.named_modules()
-        if isinstance(module, nn.MultiheadAttention)
-    ]
+    weights: Uses = {}
+    hooks = count_attention(network, weights)
     with _plain_attention(), FlopCounterMode(display=False) as counter:
         network(sample[:1])
     for hook in hooks:

@@ -96,23 +96,6 @@ def reads_by_name(model: nn.Module, name: str) -> bool:
     return not isinstance(_place(model, name)[0], nn.RNNBase)
 
 
-def attention_weights(name: str, module: nn.MultiheadAttention, args: Any, given: Any) -> dict[str, tuple[int, float]]:
-    """Of a call `module(*args, **given)` by a module of this name: weight, in its slot or not -> its size, and by how
-    many tokens it is multiplied; of queries, keys and values in one matrix their mean.
-    """
-    inputs = dict(zip(("query", "key", "value"), args, strict=False)) | given
-    queries, keys = (inputs[which].numel() // inputs[which].shape[-1] for which in ("query", "key"))
-    often = {"in_proj_weight": (queries + 2 * keys) / 3, "q_proj_weight": queries, "k_proj_weight": keys,
-             "v_proj_weight": keys}  # fmt: skip
-    found: dict[str, tuple[int, float]] = {}
-    for own, times in often.items():
-        weight = getattr(module, own)
-        if weight is not None:
-            at = own if module._parameters.get(own) is not None else f"{PREFIX}{own}"
-            found[f"{name}.{at}".lstrip(".")] = weight.numel(), times
-    return found | {f"{name}.out_proj".lstrip("."): (module.out_proj.weight.numel(), queries)}
-
-
 def without_slots(state: Mapping[str, Tensor], opened: Mapping[str, str]) -> dict[str, Tensor]:
     """A `state_dict` by the names that its parameters had before."""
     renamed = {f"{layer}.weight": name for layer, name in opened.items()}

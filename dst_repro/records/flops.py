@@ -35,7 +35,8 @@ def uses(model: str, params: str, shape: Shape, classes: int) -> dict[str, tuple
     import torch
     from torch import nn
 
-    from dst_repro.models.slots import PREFIX, attention_weights, holds_slots
+    from dst_repro.models.attention import count_attention
+    from dst_repro.models.slots import PREFIX, holds_slots
     from dst_repro.registry import models
 
     entry = models[model]
@@ -45,13 +46,9 @@ def uses(model: str, params: str, shape: Shape, classes: int) -> dict[str, tuple
         image = torch.empty(1, *shape)
     modules = dict(network.named_modules())
     layers = {name: part for name, part in modules.items() if isinstance(part, nn.Linear | nn.Conv2d)}
+    count_attention(network, found)
     for name, part in modules.items():
-        if isinstance(part, nn.MultiheadAttention):
-            part.register_forward_hook(
-                lambda m, args, given, _, name=name: found.update(attention_weights(name, m, args, given)),
-                with_kwargs=True,
-            )
-        elif isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+        if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             own = f"{name}.{PREFIX}weight" if holds_slots(part) else name
             part.register_forward_hook(
                 lambda m, _, output, own=own: found.update({own: (m.weight.numel(), output.numel() // len(m.weight))})
