@@ -28,9 +28,7 @@ def test_a_long_learning_curve_keeps_its_ends_and_few_points() -> None:
 
 def test_a_number_leads_to_each_of_its_cells_that_the_page_has() -> None:
     made = links.to_cells('<td class="n" data-cells="a-1 b-2 c-3">9</td><td data-cells="c-3">8</td>', ["a-1", "b-2"])
-    assert made == (
-        '<td class="n"><a href="#1">9</a> <sup><a href="#2">2</a></sup></td><td>8</td>'
-    )
+    assert made == ('<td class="n"><a href="#1">9</a> <sup><a href="#2">2</a></sup></td><td>8</td>')
 
 
 def test_a_citation_leads_to_its_paper() -> None:
