@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from dst_repro.data.base import Data, Images
+from dst_repro.machine.precision import Precision
 from dst_repro.plan.config import RunConfig
 from dst_repro.registry import methods
 from dst_repro.training.loop import Trainer
@@ -54,12 +55,14 @@ def build(
     batch: int,
     epochs: int | None = None,
     tricks: Mapping[str, Any] | None = None,
+    on: torch.device | None = None,
+    precision: Precision = "float32",
     **params: Any,
 ) -> Trainer:
     """A training with the settings of DST's released code, those of the LeNets for all other models but the LSTMs.
 
     It has so many epochs, however short, that it is as long as the papers' trainings, and so compiles what those
-    compile. `params` are the method's.
+    compile. `on` is the device, by default the CPU; `params` are the method's.
     """
     entry = methods[method]
     required = {name: REQUIRED for name, field in entry.params.model_fields.items() if field.is_required()}
@@ -73,11 +76,12 @@ def build(
         "batch_size": batch,
         "seed": 0,
         "tricks": dict(tricks or {}),
+        "precision": precision,
         **TRAINING.get(model, {}),
     }
     if entry.facts.get("density"):
         fields["density"] = DENSITY
-    return Trainer(RunConfig.parse(fields), data, torch.device("cpu"))
+    return Trainer(RunConfig.parse(fields), data, on or torch.device("cpu"))
 
 
 def epoch_timer(trainer: Trainer) -> Callable[[], float]:
