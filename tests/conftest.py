@@ -34,7 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     Tests compute on the CPU, also where there is a GPU, except for those that are marked `gpu`.
     """
     config.stash[CACHE] = os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="dst_repro-tests-")
-    config.stash[GPU_TESTS_ON] = os.environ.get("DST_DEVICE") or "cuda"
+    wanted = os.environ.get("DST_DEVICE") or "cuda"
+    config.stash[GPU_TESTS_ON] = os.environ.setdefault("DST_GPU_TESTS_ON", wanted)  # inherited by xdist's workers
     os.environ["DST_DEVICE"] = "cpu"
 
 
