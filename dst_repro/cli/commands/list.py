@@ -15,12 +15,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from dst_repro.cli import listing
+    from dst_repro.cli import listing, never_masked
 
     named = args.suite is not None
     args.suite = args.suite or QUICKSTART
     suite = suites.load(args)  # first, as it may plug something in
-    lines = [*listing.contents(suite)]
+    lines = [*listing.contents(suite), *(never_masked.lines(suite) if named else ())]
     if args.cost:
         from dst_repro.records import cost
 

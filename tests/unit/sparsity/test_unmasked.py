@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from torch import nn
 
-from dst_repro.cli import listing
+from dst_repro.cli import listing, main
 from dst_repro.records.record import density_of_all
 from dst_repro.sparsity.unmasked import told, unasked, unmasked
 from dst_repro.training.parents import provide_states
@@ -59,3 +60,20 @@ def test_explain_tells_the_density_of_all_weights(tiny: RunFactory, tmp_path: Pa
         ["tokens.class_token", "24", "not", "masked"],
         ["tokens.positions", "120", "not", "masked"],
     ]
+
+
+def test_the_plan_of_a_suite_tells_what_will_stay_dense(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is trained, of sparse runs alone."""
+    (tmp_path / "config/experiments").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    base = {"dataset": "digits", "learning_rate": 0.05, "seed": 0, **NETWORK}
+    blocks = [{"set": {"method": "dense"}}, {"set": {"method": "static", "density": 0.1}}]
+    for chosen, expected in ((blocks[:1], []), (blocks, [f"  model vit-tiny: {told(BESIDE)}"])):
+        text = {"experiment": "e", "title": "E", "base": base, "blocks": chosen}
+        Path("config/experiments/e.yaml").write_text(json.dumps(text))
+        Path("config/s.yaml").write_text(json.dumps({"suite": "s", "title": "S", "experiments": ["e"]}))
+        assert main(["list", "--suite", "config/s.yaml"]) == 0
+        said = capsys.readouterr().out.splitlines()
+        assert [line for line in said if line.startswith("  model ")] == expected
