@@ -16,6 +16,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from dst_repro.api.beside import Beside, Group, common_group, decay, group_of
 from dst_repro.api.network import check, check_own, say_unmasked, untouched
 from dst_repro.api.samples import NoData, OwnData, Source
+from dst_repro.api.scaling import Scaled, check_scaled
 from dst_repro.api.settings import OwnContext, Settings
 from dst_repro.api.summary import Summary
 from dst_repro.api.tricks import OwnTricks
@@ -111,7 +112,7 @@ class Sparse:
         self.settings = Settings.parse({**given, "batch_size": _batch_size(data), "weight_decay": decay(like)})
         self._unmasked = unmasked(model)
         self._beside = Beside(optimizer)
-        self._scaled = _Scaled(self)
+        self._scaled = Scaled(optimizer, self._beside, self._step)
         self.steps_done = 0
         say_unmasked(model)
         self._data = None if data is None else OwnData(data, model, self.settings.seed)
@@ -211,7 +212,7 @@ class Sparse:
         """
         if scaler is None:
             return self._step(max_norm)
-        _check_scaled(scaler, self.optimizer)
+        check_scaled(scaler, self.optimizer)
         done = bool(scaler.step(self._scaled, max_norm=max_norm))  # type: ignore[arg-type]
         if not done:
             self._beside.zero_grad()
@@ -304,20 +305,6 @@ class Sparse:
         self.method.load_state_dict(state["method"])
 
 
-class _Scaled:
-    """What a GradScaler takes for an optimiser: whatever has gradients after `backward`, and the whole step."""
-
-    def __init__(self, sparse: Sparse) -> None:
-        self._sparse = sparse
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        return [*self._sparse.optimizer.param_groups, {"params": self._sparse._beside.parameters()}]
-
-    def step(self, max_norm: float | None) -> bool:
-        return self._sparse._step(max_norm)
-
-
 def _to(weight: nn.Parameter) -> Any:
     def hand_over(made: Tensor) -> None:
         found, made.grad = made.grad, None
@@ -336,10 +323,3 @@ def _group(optimizer: torch.optim.Optimizer, weight: Any) -> Group:
 def _batch_size(data: Any) -> int:
     """As the loader says; what goes without saying elsewhere."""
     return getattr(data, "batch_size", None) or 64
-
-
-def _check_scaled(scaler: torch.amp.GradScaler, optimizer: torch.optim.Optimizer) -> None:
-    """`step` unscales by itself: what the user has unscaled would be unscaled twice."""
-    state = getattr(scaler, "_per_optimizer_states", {}).get(id(optimizer))
-    if state and state["found_inf_per_device"]:
-        raise ConfigError("the scaler has unscaled this optimiser already: clip with `max_norm`", "step")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,7 +44,7 @@ def bring(folder: Path, results: Path, replace: bool = False) -> Iterator[Outcom
     A run comes whole or not at all. One that is there stays unless it is equal, or `replace` is asked for. Raises
     `UserError` for a folder without runs.
     """
-    source = results_of(folder)
+    source = record.results_of(folder)
     found = sorted(path.name for path in (source / "runs").glob("[!.]*") if path.is_dir())
     if not found:
         raise UserError(f"{folder}: no runs; a folder of results is meant, with runs/RUN/record.json in it")
@@ -57,12 +56,6 @@ def bring(folder: Path, results: Path, replace: bool = False) -> Iterator[Outcom
             yield _bring(run, source, results, replace)
         except UserError as error:
             yield Outcome(run, str(error).removesuffix(f"; {record.REMEDY}").removesuffix(f"; {record.ACCEPT}"))
-
-
-def results_of(folder: Path) -> Path:
-    """The folder of results where its `runs` may be named instead."""
-    whole = Path(os.path.abspath(folder))  # "." has no name
-    return whole.parent if whole.name == "runs" and not (whole / "runs").is_dir() else folder
 
 
 def _bring(run: str, source: Path, results: Path, replace: bool) -> Outcome:

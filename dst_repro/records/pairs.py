@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 
 from dst_repro.errors import UserError
 from dst_repro.records import record
-from dst_repro.records.importing import results_of
 from dst_repro.records.record import LayerCount, Metrics, Record
 
 ABOUT = ("fingerprint", "compiled", "schema_version", "sha256", "history_sha256")
@@ -94,7 +93,7 @@ def changes(found: Iterable[Pair]) -> dict[str, Change]:
 
 def _runs(folder: Path) -> tuple[Path, set[str]]:
     """The folder of results, and the runs that have a record."""
-    results, named = results_of(folder), None
+    results, named = record.results_of(folder), None
     if not (results / "runs").is_dir():
         results, frame = Path(os.path.abspath(folder)).parent, folder / "runs.parquet"  # "." is its own parent
         if not ((results / "runs").is_dir() and frame.is_file()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -157,6 +158,12 @@ def density_of_all(kept: int, numel: int, unmasked: Mapping[str, Sequence[int]])
 def folder(results: Path, run_id: str) -> Path:
     """Where a run keeps its files."""
     return results / "runs" / run_id
+
+
+def results_of(folder: Path) -> Path:
+    """The folder of results where its `runs` may be named instead."""
+    whole = Path(os.path.abspath(folder))  # "." has no name
+    return whole.parent if whole.name == "runs" and not (whole / "runs").is_dir() else folder
 
 
 def forget(results: Path, run_id: str) -> None:
