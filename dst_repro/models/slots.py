@@ -1,7 +1,7 @@
 """Weights that are no layer's of their own, as layers: what lets every method mask attention, Conv1d or any parameter.
 
 Methods mask the `weight` of linear layers and convolutions. A parameter that lies elsewhere is moved into a `Slot`, a
-linear layer that nobody calls, and its owner reads it there: also once a method has put another tensor in its place.
+layer that nobody calls, and its owner reads it there: also once a method has put another tensor in its place.
 """
 
 from __future__ import annotations
@@ -24,17 +24,29 @@ WEIGHTS: dict[type[nn.Module], tuple[str, ...]] = {
 """Parameters that multiply inputs, a row for each output, as those of linear layers do."""
 
 
-class Slot(nn.Linear):
+class Slot(nn.Module):
     """Holds one weight of any shape of two or more dimensions; rows are outputs. It is never called."""
+
+    weight: Tensor
 
     def __init__(self, weight: nn.Parameter) -> None:
         nn.Module.__init__(self)  # draws no weights of its own
-        self.out_features, self.in_features = len(weight), weight[0].numel()
         self.weight = weight
         self.register_parameter("bias", None)
 
     def forward(self, _: Tensor) -> Tensor:
         raise TypeError("a slot only holds a weight")
+
+    def extra_repr(self) -> str:
+        return " x ".join(map(str, self.weight.shape))
+
+
+class LinearSlot(Slot, nn.Linear):
+    """Of a weight that methods are to take for a linear layer's."""
+
+
+class ConvolutionSlot(Slot, nn.Conv2d):
+    """Of a `Conv1d` or `Conv3d`: what methods do to convolutions alone they do to it."""
 
 
 def multiplying(model: nn.Module) -> list[str]:
@@ -126,7 +138,8 @@ def _open(model: nn.Module, name: str) -> str:
     owner, own = _place(model, name)
     parameter = owner.get_parameter(own)
     _wear(owner, (*_opened(owner), own))
-    owner.add_module(f"{PREFIX}{own}", Slot(parameter))
+    kind = ConvolutionSlot if isinstance(owner, nn.Conv1d | nn.Conv3d) else LinearSlot
+    owner.add_module(f"{PREFIX}{own}", kind(parameter))
     owner._parameters[own] = None  # keeps its place among the others
     return f"{name.removesuffix(own)}{PREFIX}{own}"
 

@@ -17,6 +17,7 @@ from torch.nn import functional
 import dst_repro
 from dst_repro.errors import ConfigError
 from dst_repro.export.speed import flops
+from dst_repro.methods.base import maskable
 from dst_repro.models.slots import close, multiplying, open_parameters
 from tests.unit.api.test_sparse import METHODS, STEPS, equal, every, sgd
 
@@ -298,3 +299,26 @@ def test_what_can_not_be_is_refused_in_one_line(case: str) -> None:
         dst_repro.sparsify(model, sgd(model), "static", 0.5, steps=STEPS, also=also)
     assert str(caught.value).startswith(f"sparsify: {message}")
     assert [type(module) for module in model.modules()] == kinds
+
+
+@pytest.mark.parametrize("method", ["snip", "gmp", "static"])
+def test_convolutions_of_every_dimension_are_convolutions(method: str) -> None:
+    """What prunes convolutions alone prunes those of one and three dimensions, too, and no weight of attention."""
+    sparse = made(method, layers="convolutions", density=0.5)
+    train(sparse, batches())
+    dense = {name for name, mask in sparse.masks().items() if bool(mask.all())}
+    assert set(SHAPES) - dense == {"volume.weight", "row.weight"}
+
+
+def test_as_released_grasp_draws_no_convolution_anew() -> None:
+    """Its authors draw those of linear layers anew before they score: of all zeros here the convolutions stay so."""
+    sparse = made("grasp", density=0.5, fidelity="released")
+    network = mixed()
+    open_parameters(network, [*multiplying(network), *ALSO])
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    method: Any = sparse.method
+    scored = {name: bool(layer.weight.any()) for name, layer in maskable(method.scored_network(network)).items()}
+    drawn = {sparse._opened.get(name, name) for name, found in scored.items() if found}
+    assert set(SHAPES) - drawn == {"volume.weight", "row.weight"}
