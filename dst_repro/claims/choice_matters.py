@@ -10,12 +10,12 @@ from pydantic import Field
 from dst_repro.claims.at_density import accuracies, judged, known, of_method
 from dst_repro.claims.base import Answer, Verdict, not_run, shown, within
 from dst_repro.compare.cells import Cell
-from dst_repro.compare.verdicts import margin
 from dst_repro.records.as_printed import as_printed, recorded
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import Summary, summarise
+from dst_repro.statistics.verdicts import margin
 from dst_repro.tables.cells import Selected, Where, plain, select
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from dst_repro.claims.at_density import BESIDE, accuracies, dense_beside, known, of_method, reached
 from dst_repro.claims.base import Answer, above, not_run, shown
-from dst_repro.compare.verdicts import margin
 from dst_repro.errors import ConfigError
 from dst_repro.published import loader as published
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
+from dst_repro.statistics.verdicts import margin
 from dst_repro.tables.cells import Selected
 from dst_repro.tables.pivot import HEADINGS
 

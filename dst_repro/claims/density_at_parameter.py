@@ -10,11 +10,11 @@ from pydantic import Field
 from dst_repro.claims.at_density import judged, known, of_method
 from dst_repro.claims.base import Answer, Verdict, not_run, together
 from dst_repro.compare.cells import Cell, missing_seeds
-from dst_repro.compare.verdicts import relative_margin
 from dst_repro.published import loader as published
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.summary import Summary, match, summarise
+from dst_repro.statistics.verdicts import relative_margin
 from dst_repro.tables.cells import Selected
 
 SAYS: dict[str, Verdict] = {"reproduced": "holds", "higher": "fails", "lower": "fails", "inconclusive": "inconclusive"}

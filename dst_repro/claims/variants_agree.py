@@ -8,10 +8,10 @@ from typing import Literal
 from dst_repro.claims.base import EPOCHS, Answer, gaps, together, used, when, within
 from dst_repro.claims.settings import rest
 from dst_repro.claims.trick_gains import Gain, TricksParams, both, sparse, trick_gains
-from dst_repro.compare.verdicts import POINTS, POINTS_ELSEWHERE
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
+from dst_repro.statistics.verdicts import POINTS, POINTS_ELSEWHERE
 
 
 class AgreeParams(TricksParams):

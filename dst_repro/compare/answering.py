@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from dst_repro.compare.cells import Cell, missing_seeds
+from dst_repro.compare.nets import models
+from dst_repro.compare.plans import Plan
 from dst_repro.compare.sweep import Sweep, sweep_at
 from dst_repro.records.frames import TOGETHER
 
@@ -27,14 +29,6 @@ STARTS_TRAINED = {"gmp": False, "prune-from-dense": True, "magnitude-init": Fals
 """Whether the network that is pruned or trained comes from another run."""
 AS_FOUND = {"initialisation": "original", "method_params.positions": "scored"}
 """No control with other weights or other positions answers for its method."""
-MODELS: dict[str, tuple[str, ...]] = {
-    "wide-resnet-18": ("wide-resnet-18", "resnet-18"),  # synflow's is in fact a ResNet-18
-    # Its width is not stated. The net of the released code has 0.47 million parameters, but the dense accuracies that
-    # the paper prints fit GraSP's of 1.86 million: an inference, so both answer, and a verdict names its net.
-    "tost/resnet-32": ("resnet-32-double", "resnet-32"),
-    "tost/resnet-50": ("resnet-50-cifar",),
-}
-"""Networks of the suite that answer for a published one, the first before the others; keys as of `METHODS`."""
 SETTINGS = {
     "alpha": "method_params.alpha",
     "dist": "method_params.distribution",
@@ -91,10 +85,6 @@ def _same_method(row: Row, cell: Cell) -> bool:
     )
 
 
-def _models(row: Row) -> tuple[str, ...]:
-    return MODELS.get(f"{row.paper}/{row.model}", MODELS.get(row.model, (row.model,)))
-
-
 def _has(cell: Cell, field: str) -> bool:
     return any(column.startswith(field) and cell.get(column) is not None for column in cell.runs[0])
 
@@ -130,7 +120,7 @@ def _filters(row: Row) -> Iterable[Filter]:
     place = f"{row.model} on {row.dataset}"
     yield (
         "no run of this model",
-        _whole(lambda c: c.get("dataset") == row.dataset and c.get("model") in _models(row)),
+        _whole(lambda c: c.get("dataset") == row.dataset and c.get("model") in models(row.paper, row.model)),
         lambda _: f"no run of {place}",
     )
     yield (
@@ -148,14 +138,14 @@ def _filters(row: Row) -> Iterable[Filter]:
         "another protocol",
         lambda c: c.only(lambda run: row.paper in run["protocol"]),
         lambda left: (
-            "runs exist, but follow another protocol:"
+            "the runs follow another protocol:"
             f" {_listed(p for c in left for run in c.runs for p in run['protocol'])} instead of {row.paper}"
         ),
     )
     yield (
         "reduced",
         lambda c: c.only(lambda run: not isinstance(run["reduced"], str)),
-        lambda left: f"runs exist, but are reduced: {_listed(run['reduced'] for c in left for run in c.runs)}",
+        lambda left: f"the runs are reduced: {_listed(run['reduced'] for c in left for run in c.runs)}",
     )
     yield (
         "no finished run",
@@ -176,25 +166,35 @@ class Found:
     """For numbers of methods without a target density, where runs at several alphas enclose the printed one."""
 
 
-def answering(row: Row, known: list[Cell], margin: float) -> Found:
+def answering(row: Row, known: list[Cell], margin: float, plan: Plan | None = None) -> Found:
     """The cells that may answer, the first of which does; if none, why.
+
+    Only finished runs answer, and only they are said to be there. If none does, the runs that are not trained, in the
+    frames or in the plan, are sifted too: what is planned is told from what nobody planned.
+    """
+    baseline = row.settings.get("baseline_of", row.paper)
+    if baseline != row.paper:
+        return Found(why=NotRun("another pipeline", f"the dense net of {baseline}'s own pipeline: no run follows it"))
+    found = _among(row, [cell for cell in known if cell.finished], margin)
+    if found.why is None or (found.by_density and found.sweep):
+        return found
+    return replace(found, why=_waiting(row, known, plan or Plan(), found.why))
+
+
+def _among(row: Row, known: list[Cell], margin: float) -> Found:
+    """Of cells with finished runs.
 
     Where the paper does not state what makes a net as sparse as it is (DST's alpha), a sweep that encloses the density
     answers, else a cell whose mean density lies within `margin` (relative) of the printed one, the nearest first:
     never chosen by accuracy.
     """
-    baseline = row.settings.get("baseline_of", row.paper)
-    if baseline != row.paper:
-        return Found(why=NotRun("another pipeline", f"the dense net of {baseline}'s own pipeline: no run follows it"))
     at_any = row._replace(settings={key: value for key, value in row.settings.items() if key != "alpha"})
     sweep = sweep_at(_sift(at_any, known)[0], row.density_percent)
     left, why = _sift(row, known)
     if why is not None:
         return Found(why=why, sweep=sweep)
-    has_target = row.method in ("dense", "small-dense") or left[0].get("density") is not None
-    if has_target or "alpha" in row.settings:
-        nets = _models(row)
-        return Found(tuple(sorted(left, key=lambda c: (nets.index(c.get("model")), *c.plainness))), sweep=sweep)
+    if _has_target(row, left[0]) or "alpha" in row.settings:
+        return Found(tuple(sorted(left, key=lambda c: _preference(row, c))), sweep=sweep)
     left.sort(key=lambda c: (_distance(c, row), c.plainness))
     near = tuple(c for c in left if abs(c.density.mean - row.density_percent) <= margin * row.density_percent)
     if near:
@@ -205,10 +205,38 @@ def answering(row: Row, known: list[Cell], margin: float) -> Found:
     return Found(why=why, by_density=True, sweep=sweep)
 
 
-def _sift(row: Row, known: list[Cell]) -> tuple[list[Cell], NotRun | None]:
-    """The cells that pass every filter; if none does, why."""
+def _has_target(row: Row, cell: Cell) -> bool:
+    return row.method in ("dense", "small-dense") or cell.get("density") is not None
+
+
+def _preference(row: Row, cell: Cell) -> tuple[int, int, int]:
+    return (models(row.paper, row.model).index(cell.get("model")), *cell.plainness)
+
+
+def _waiting(row: Row, known: list[Cell], plan: Plan, why: NotRun) -> NotRun:
+    """Why no run answers, once more, with those in mind that are planned; `why` is what the finished ones say."""
+    left, none = _sift(row, [*known, *plan.of(row.dataset)], unfinished=True)
+    if none is not None:
+        same = none.kind == why.kind or not known
+        return why if same else NotRun(none.kind, f"{why.reason}; planned, but {none.reason}")
+    left = sorted((cell for cell in left if not cell.finished), key=lambda c: _preference(row, c))
+    tried = [cell for cell in left if any(run["status"] != "missing" for run in cell.runs)]
+    if tried:
+        return NotRun("no finished run", f"no finished run: {'; '.join(missing_seeds(cell) for cell in tried)}")
+    if not left:  # other alphas are finished, and no more of them are planned
+        return why
+    one = _has_target(row, left[0]) or "alpha" in row.settings
+    plainest = [cell for cell in left if _preference(row, cell)[:2] == _preference(row, left[0])[:2]]
+    kind, reason = plan.says(plainest[:1] if one else plainest)
+    return NotRun(why.kind, f"{why.reason}; {reason}") if why.kind == "alpha not stated" else NotRun(kind, reason)
+
+
+def _sift(row: Row, known: list[Cell], unfinished: bool = False) -> tuple[list[Cell], NotRun | None]:
+    """The cells that pass every filter, or every one but that of finished runs; if none does, why."""
     left = known
     for kind, keep, why in _filters(row):
+        if unfinished and kind == "no finished run":
+            break
         kept = [part for cell in left if (part := keep(cell))]
         if not kept:
             return [], NotRun(kind, why(left))

@@ -9,8 +9,10 @@ from dst_repro.compare.answering import Found
 from dst_repro.compare.cells import Cell, missing_seeds
 from dst_repro.compare.counting import says
 from dst_repro.compare.sweep import Sweep
-from dst_repro.compare.verdicts import evidence, margin, p_value, percent, sample, verdict
+from dst_repro.compare.verdicts import evidence, p_value, percent, sample
 from dst_repro.statistics.summary import Summary
+from dst_repro.statistics.verdicts import NO_TEST, Judged, judge, margin
+from dst_repro.words import counted
 
 NOTES = {
     "wide-resnet-18": "printed as wide-resnet-18, in fact a ResNet-18",
@@ -32,7 +34,8 @@ def answer(row: dict[str, Any], found: Found) -> dict[str, Any]:
         return not_run(found.why.kind, found.why.reason)
     of_cell = _of_cell(row, found)
     if sweep is not None and of_cell["verdict"] != "not run":
-        of_cell |= _read(row, "at_density", sweep.sample(row["metric"], found.cells[0].reading))
+        ours = sweep.sample(row["metric"], found.cells[0].reading)
+        of_cell |= _read("at_density", ours, _judge(row, ours, sweep.planned))
     return of_cell
 
 
@@ -51,19 +54,20 @@ def _points(row: dict[str, Any]) -> float:
     return margin(row["metric"], row["dataset"], row["value"], row["status"])
 
 
-def _read(row: dict[str, Any], name: str, ours: Summary, untestable: bool = False) -> dict[str, Any]:
+def _judge(row: dict[str, Any], ours: Summary, planned: int) -> Judged:
+    return judge(ours, planned, row["value"], _points(row), row["metric"])
+
+
+def _read(name: str, ours: Summary, judged: Judged) -> dict[str, Any]:
     """Mean, spread, number and verdict in the columns of another reading."""
     columns: dict[str, Any] = {f"{name}_mean": ours.mean, f"{name}_std": ours.std, f"{name}_n": ours.n}
-    if ours.n:
-        tested = verdict(ours, row["value"], _points(row), row["metric"])
-        columns[f"{name}_verdict"] = "inconclusive" if untestable else tested
-    return columns
+    return columns | ({f"{name}_verdict": judged.verdict} if ours.n else {})
 
 
-def _ours(row: dict[str, Any], ours: Summary, reading: str, tested: str) -> dict[str, Any]:
-    """`tested` is the verdict of a test, or nothing where none could be made."""
-    columns = {"reading": reading, "ours_mean": ours.mean, "ours_std": ours.std, "ours_n": ours.n}
-    p = p_value(ours, row["value"], _points(row), tested) if tested else math.nan
+def _ours(row: dict[str, Any], ours: Summary, reading: str, judged: Judged) -> dict[str, Any]:
+    columns = {"verdict": judged.verdict, "unsettled": judged.unsettled, "reading": reading,
+               "ours_mean": ours.mean, "ours_std": ours.std, "ours_n": ours.n}  # fmt: skip
+    p = p_value(ours, row["value"], _points(row), judged.verdict) if judged.tested else math.nan
     return columns | {"difference": ours.mean - row["value"], "margin": _points(row), "p": p}
 
 
@@ -72,18 +76,18 @@ def _of_sweep(row: dict[str, Any], sweep: Sweep) -> dict[str, Any]:
     reading = sweep.cells[0].reading
     ours = sweep.sample(row["metric"], reading)
     cells = sweep.used(row["metric"], reading)
-    result = verdict(ours, row["value"], _points(row), row["metric"])
-    reason = [evidence(ours, result, row["value"], _points(row))] if ours.n else []
+    judged = _judge(row, ours, sweep.planned)
+    reason = [evidence(ours, sweep.planned, judged, row["value"], _points(row)) if ours.n else ""]
     reason += ["alpha not stated", sweep.says(row["metric"], reading)]
     reason += [says(row, cells, sweep.sample("density", reading).mean), *_facts(row, cells)]
+    others = {name: sweep.sample(row["metric"], name) for name in KEPT}
     return {
-        "verdict": result,
-        **_ours(row, ours, reading, result),
+        **_ours(row, ours, reading, judged),
         "ours_density": row["density_percent"] if ours.n else None,
         "reason": "; ".join(part for part in reason if part),
         "cell": " ".join(cell.id for cell in cells),
         "runs": " ".join(run["id"] for cell in cells for run in cell.finished),
-    } | {k: v for name in KEPT for k, v in _read(row, name, sweep.sample(row["metric"], name)).items()}
+    } | {k: v for name, read in others.items() for k, v in _read(name, read, _judge(row, read, sweep.planned)).items()}
 
 
 def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
@@ -93,15 +97,17 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
     if ours.n == 0:
         what = f"layer {layer}" if layer else reading.replace("_", " ")
         return not_run("not recorded", f"the runs have no value: {what}")
-    untestable = found.by_density and row["metric"] == "remaining_percent"
-    result = "inconclusive" if untestable else verdict(ours, row["value"], _points(row), row["metric"])
-    reason = [evidence(ours, result, row["value"], _points(row))]
+    own_density = found.by_density and row["metric"] == "remaining_percent"
+    untestable = Judged("inconclusive", NO_TEST) if own_density else None
+    judged = untestable or _judge(row, ours, len(cell.runs))
+    reason = [evidence(ours, len(cell.runs), judged, row["value"], _points(row))]
     if untestable:
         reason = ["alpha not stated, and a cell chosen by its density cannot test the density"]
     elif found.by_density:
         reason.append(f"alpha not stated: the cell nearest in density answers ({cell.density.mean:.2f} %)")
     if ours.n < len(cell.finished):
-        reason.append(f"{len(cell.finished) - ours.n} finished runs have no such epoch")
+        without = len(cell.finished) - ours.n
+        reason.append(f"{counted(without, 'finished run')} {'has' if without == 1 else 'have'} no such epoch")
     reason += [says(row, [cell], cell.true_density(reading)), *_facts(row, [cell])]
     if len(found.cells) > 1:
         nets = {other.get("model") for other in found.cells}
@@ -109,8 +115,7 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
         of_net = f" of {cell.get('model')}" if len(nets) > 1 else ""
         reason.append(f"{len(found.cells)} cells match; the {which}{of_net} answers")
     columns = {
-        "verdict": result,
-        **_ours(row, ours, reading, "" if untestable else result),
+        **_ours(row, ours, reading, judged),
         "ours_density": cell.density.mean,
         "reason": "; ".join(part for part in reason if part),
         "cell": cell.id,
@@ -119,7 +124,8 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
     }
     if row["paper"] == "dst" and row["metric"] != "layer_remaining":
         for name in KEPT:
-            columns |= _read(row, name, sample(cell, row["metric"], name), untestable)
+            other = sample(cell, row["metric"], name)
+            columns |= _read(name, other, untestable or _judge(row, other, len(cell.runs)))
     return columns
 
 

@@ -11,17 +11,19 @@ from dst_repro.compare.answering import Row, answering
 from dst_repro.compare.answers import answer
 from dst_repro.compare.cells import Cell, cells
 from dst_repro.compare.counting import with_counted
+from dst_repro.compare.plans import Plan
 from dst_repro.compare.together import corrected
-from dst_repro.compare.verdicts import VERDICTS, relative_margin
 from dst_repro.published import loader as printed
 from dst_repro.records.as_printed import as_printed
 from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
+from dst_repro.statistics.verdicts import UNSETTLED, VERDICTS, relative_margin
 
 COLUMNS = {  # of the comparison frame -> type
     **dict.fromkeys(("paper", "item", "dataset", "model", "method"), "str"),
     "density_percent": "float64", "metric": "str", "published": "float64", "published_spread": "float64",
-    "spread_kind": "str", "setting": "str", "status": "str", "reprint_of": "str", "verdict": "str", "reading": "str",
+    "spread_kind": "str", "setting": "str", "status": "str", "reprint_of": "str", "verdict": "str", "unsettled": "str",
+    "reading": "str",
     "ours_mean": "float64", "ours_std": "float64", "ours_n": "Int64", "ours_density": "float64",
     "difference": "float64", "margin": "float64", "p": "float64", "p_holm": "float64",
     **{f"{name}_{column}": kind for name in ("best_on_test", "sparsest", "at_density") for column, kind
@@ -50,6 +52,7 @@ MEANINGS: dict[str, Column] = {
     "status": text("How the number is known: read, derived or second-hand"),
     "reprint_of": text("The paper and item whose number this only repeats"),
     "verdict": text("One of " + ", ".join(VERDICTS)),
+    "unsettled": text("In short why it is inconclusive: " + "; ".join(f"{k}, {v}" for k, v in UNSETTLED.items())),
     "reading": text("The epoch by which ours are judged"),
     "ours_mean": percent("Ours, mean over seeds"),
     "ours_std": percent("Its standard deviation"),
@@ -70,8 +73,10 @@ MEANINGS: dict[str, Column] = {
 }  # fmt: skip
 
 
-def comparison(frames: Frames, numbers: pd.DataFrame | None = None) -> pd.DataFrame:
+def comparison(frames: Frames, numbers: pd.DataFrame | None = None, plan: Plan | None = None) -> pd.DataFrame:
     """One row for each published number (`published.load()` by default); percent throughout.
+
+    `plan` are runs of other suites, see `plans.of_suites`: they answer nothing, but a number that they would says so.
 
     `p` is that of the test that the verdict rests on, `p_holm` the same corrected over all tests of the published item.
     `not_run` is the reason in short, for counting; text columns are "" and number columns null where nothing is known.
@@ -89,7 +94,7 @@ def comparison(frames: Frames, numbers: pd.DataFrame | None = None) -> pd.DataFr
         base = {name: fields[name] for name in COLUMNS if name in fields}
         base |= {"published": fields["value"], "published_spread": fields["spread"]}
         asked = Row(*(fields[name] for name in Row._fields))
-        found = answering(asked, known.get(asked.dataset, []), relative_margin(fields["status"]))
+        found = answering(asked, known.get(asked.dataset, []), relative_margin(fields["status"]), plan)
         rows.append(base | answer(fields, found))
     frame = pd.DataFrame(corrected(rows), columns=list(COLUMNS))
     texts = [name for name, kind in COLUMNS.items() if kind == "str"]

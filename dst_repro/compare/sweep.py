@@ -23,6 +23,11 @@ class Sweep:
     cells: tuple[Cell, ...]
     percent: float
 
+    @property
+    def planned(self) -> int:
+        """Seeds of all its runs, finished or not."""
+        return len({run["seed"] for cell in self.cells for run in cell.runs})
+
     def at(self, metric: str, reading: str) -> Matched:
         """Accuracies, errors or densities by masks (`metric`), in percent, at the density as it is compared
         (`counting`); both are those of the epoch `reading`.

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from dst_repro.compare.verdicts import DIFFERENT
 from dst_repro.statistics.paired import holm
 from dst_repro.statistics.ranking import LEVEL
+from dst_repro.statistics.verdicts import DIFFERENT
 
 
 def corrected(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

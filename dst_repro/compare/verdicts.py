@@ -1,9 +1,8 @@
-"""Verdicts on published numbers.
+"""What a verdict on a published number is read from, and its evidence in words.
 
-A verdict is an equivalence test (`stats.match`): 0.3 points on MNIST and sets like it, 0.5 on CIFAR-10, 1.0 on larger
-ones; densities 15 % of the printed one, 20 % of a digitised one. Accuracy is read at the best epoch on the validation
-split, without a split at the last epoch; DST's own tables are also compared with the best epoch on the test set and the
-sparsest one, which are what the code of its LeNets and convolutional networks keeps (that of the LSTMs tests once).
+Accuracy is read at the best epoch on the validation split, without a split at the last epoch; DST's own tables are also
+compared with the best epoch on the test set and the sparsest one, which are what the code of its LeNets and
+convolutional networks keeps (that of the LSTMs tests once).
 """
 
 from __future__ import annotations
@@ -16,35 +15,11 @@ from scipy import stats
 
 from dst_repro.compare.cells import Cell
 from dst_repro.published import loader as printed
-from dst_repro.statistics.summary import Summary, match, summarise
+from dst_repro.statistics.summary import Summary, summarise
+from dst_repro.statistics.verdicts import LEAST, Judged
+from dst_repro.words import counted
 
-DIFFERENT = ("better", "worse", "denser", "sparser")
-VERDICTS = ("reproduced", "better", "worse", "denser", "sparser", "inconclusive", "not run")
-POINTS = {"digits": 0.3, "mnist": 0.3, "fashion-mnist": 0.3, "cifar10": 0.5}
-POINTS_ELSEWHERE = 1.0
 KIND_OF_LAYER = {"Conv": 4, "FC": 2}  # prefix of a layer in DST's figures -> dimensions of its weight
-
-
-def relative_margin(status: str) -> float:
-    return 0.20 if status == "derived" else 0.15
-
-
-def margin(metric: str, dataset: str, value: float, status: str) -> float:
-    """Half the width of the interval that counts as equal, in percentage points."""
-    if metric in ("remaining_percent", "layer_remaining"):
-        return relative_margin(status) * value
-    return POINTS.get(dataset, POINTS_ELSEWHERE)
-
-
-def verdict(sample: Summary, value: float, points: float, metric: str) -> str:
-    """`higher` is better for an accuracy, worse for an error, denser for a density."""
-    words = {"higher": "better", "lower": "worse"}
-    if metric == "error":
-        words = {"higher": "worse", "lower": "better"}
-    elif metric in ("remaining_percent", "layer_remaining"):
-        words = {"higher": "denser", "lower": "sparser"}
-    found = match(sample, value, points)
-    return words.get(found, found)
 
 
 def p_value(sample: Summary, value: float, points: float, found: str) -> float:
@@ -88,9 +63,16 @@ def sample(cell: Cell, metric: str, reading: str, layer: str = "") -> Summary:
     return summarise(100 - a for a in accuracy) if metric == "error" else summarise(accuracy)
 
 
-def evidence(ours: Summary, found: str, value: float, points: float) -> str:
-    if ours.n == 1:
-        return "one finished seed has no interval"
+def evidence(ours: Summary, planned: int, judged: Judged, value: float, points: float) -> str:
+    """Of a verdict by `planned` seeds, or of there being none."""
+    if ours.n == planned == 1:
+        return "one seed has no interval"
+    if not judged.tested:
+        return (
+            f"{ours.n} of {counted(planned, 'planned seed')} {'counts' if ours.n == 1 else 'count'}, where a "
+            f"verdict takes {LEAST} and a majority"
+        )
+    found = judged.verdict
     low, high = ours.interval(0.90 if found in ("reproduced", "inconclusive") else 0.95)
     text = f"{low:.3f} to {high:.3f}"
     equal = f"{printed.decimals(value)} ± {points:.3g}"

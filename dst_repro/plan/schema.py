@@ -142,6 +142,9 @@ class SuiteFile(_File):
     """`paper/item`, shell patterns allowed."""
     experiments: list[Slug] = []
     """Grids to train beside those of the items."""
+    plans: list[Folder] = []
+    """Files of other suites: where no run of this one answers a published number, the comparison says which of them
+    plans one, and what it would cost."""
     limit: Annotated[int, Field(ge=1)] = 100_000
     """Runs that the grids may have at most, those that two share counted twice."""
     plugins: list[Folder] = []

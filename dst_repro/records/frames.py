@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -162,10 +162,13 @@ def _metrics(name: str, metrics: Metrics | None) -> dict[str, Any]:
     return {f"{name}.{key}": None if metrics is None else fields[key] for key in fields}
 
 
-def _row(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
-    experiments = suite.experiments_of[run.id]
+def _recorded(run: RunConfig, suite: Suite, results: Path) -> dict[str, Any]:
     found = record.read(results, run.id, record.refuse)  # Snakemake trains what is missing, not what is damaged
-    runtime = record.runtime(results, run.id)
+    return _row(run, suite, found, record.runtime(results, run.id))
+
+
+def _row(run: RunConfig, suite: Suite, found: record.Record | None, runtime: Mapping[str, Any]) -> dict[str, Any]:
+    experiments = suite.experiments_of[run.id]
     layers = found.layers if found else ()
     reduced = [r for slug in experiments if (r := suite.experiments[slug].reduced)]
     row: dict[str, Any] = {
@@ -212,7 +215,7 @@ def aggregate(suite: Suite, results: Path) -> Frames:
 
     Raises `UserError`, which names the column that breaks it, or the record or history that is damaged.
     """
-    runs = pd.DataFrame([_row(run, suite, results) for run in suite.runs.values()])
+    runs = pd.DataFrame([_recorded(run, suite, results) for run in suite.runs.values()])
     for column in RUNS.columns:  # a column of nothing but None has no type of its own
         if runs[column].isna().all():
             runs[column] = runs[column].astype("float64" if str(RUNS.columns[column].dtype) == "float64" else object)
@@ -226,6 +229,11 @@ def aggregate(suite: Suite, results: Path) -> Frames:
     tables = list(_histories(list(suite.runs), results))
     history = pyarrow.concat_tables(tables) if tables else HISTORY.empty_table()
     return Frames(runs, history.unify_dictionaries().to_pandas())
+
+
+def planned(suite: Suite, ids: Iterable[str]) -> pd.DataFrame:
+    """Rows as of `Frames.runs` for some runs of a suite, as if none had a record; types are not checked."""
+    return pd.DataFrame([_row(suite.runs[run], suite, None, {}) for run in ids])
 
 
 def write(frames: Frames, folder: Path) -> None:

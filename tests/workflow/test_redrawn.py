@@ -15,6 +15,7 @@ from dst_repro import compare
 from dst_repro.claims import write as claims
 from dst_repro.claims.answering import answers
 from dst_repro.cli import drawing
+from dst_repro.compare import plans
 from dst_repro.plan.grid import load_suite
 from dst_repro.records.frames import Frames, aggregate
 from dst_repro.report import scorecard
@@ -56,7 +57,7 @@ def test_committed_files_are_what_committed_records_give(
         for file, item in suite.files(kind).items():  # type: ignore[arg-type]
             if any(Path(path).stem == file for path in FILES[name]):  # of `all` no item is kept
                 drawing.item(frames, suite.items[item], folder, file)
-    compared = compare.comparison(frames)
+    compared = compare.comparison(frames, plan=plans.of_suites(suite, frames))
     compare.write(compared, results)
     answered = answers(suite, frames)
     claims.write(answered, results)

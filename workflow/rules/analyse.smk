@@ -50,6 +50,7 @@ rule claims:
 rule compare:
     input:
         rules.aggregate.output,
+        SUITE.file.plans,
     output:
         report(
             f"{SUITE_RESULTS}/comparison.html",

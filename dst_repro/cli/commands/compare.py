@@ -12,7 +12,10 @@ __all__ = ["arguments", "run"]
 
 def run(args: argparse.Namespace) -> int:
     from dst_repro import compare
+    from dst_repro.compare import plans
 
-    results, _ = suites.folders(suites.load(args))
-    compare.write(compare.comparison(suites.frames(results)), results)
+    suite = suites.load(args)
+    results, _ = suites.folders(suite)
+    frames = suites.frames(results)
+    compare.write(compare.comparison(frames, plan=plans.of_suites(suite, frames)), results)
     return 0

@@ -132,7 +132,7 @@ def test_the_layers_of_a_figure():
 
 def test_one_seed_decides_nothing():
     row = ask([run(accuracy=98.12)])
-    assert (row["verdict"], row["ours_n"], row["reason"]) == ("inconclusive", 1, "one finished seed has no interval")
+    assert (row["verdict"], row["ours_n"], row["reason"]) == ("inconclusive", 1, "one seed has no interval")
 
 
 def test_seeds_that_are_missing_are_named():
@@ -153,7 +153,7 @@ def test_a_validation_split_is_what_selects():
     runs[0]["best_on_validation.test_accuracy"] = math.nan
     row = ask(runs)
     assert row["ours_n"] == 4
-    assert "1 finished runs have no such epoch" in row["reason"]
+    assert "1 finished run has no such epoch" in row["reason"]
 
 
 def test_dst_is_also_read_as_its_code_reads_itself():
@@ -178,9 +178,9 @@ def test_dst_is_also_read_as_its_code_reads_itself():
         ({"method": "set", "density": 0.05}, {"method": "set", "density_percent": 10, "setting": ""},
          "no run at this density", "no run at this density (there is: 5 %)"),
         ({"protocol": ["snip"]}, {}, "another protocol",
-         "runs exist, but follow another protocol: snip instead of dst"),
-        ({"protocol": []}, {}, "another protocol", "runs exist, but follow another protocol: none instead of dst"),
-        ({"reduced": "2 epochs"}, {}, "reduced", "runs exist, but are reduced: 2 epochs"),
+         "the runs follow another protocol: snip instead of dst"),
+        ({"protocol": []}, {}, "another protocol", "the runs follow another protocol: none instead of dst"),
+        ({"reduced": "2 epochs"}, {}, "reduced", "the runs are reduced: 2 epochs"),
         ({}, {"metric": "top5"}, "not recorded",
          "the runs recorded no top-5 accuracy, as those of 200 classes and more do"),
         ({"model": "lstm-a"}, {"metric": "top5"}, "no run of this model", "no run of lenet-300-100 on mnist"),
