@@ -14,6 +14,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def agreeing(number: int, one: str, several: str) -> str:
+    """`1 is missing`, `3 are missing`."""
+    return f"{number:,} {one if number == 1 else several}"
+
+
 def minus(text: str) -> str:
     """Hyphens that are signs of numbers become minus signs."""
     return NEGATIVE.sub(MINUS, text)

@@ -11,7 +11,7 @@ from dst_repro.compare.answering import Row, answering
 from dst_repro.compare.answers import answer
 from dst_repro.compare.cells import Cell, cells
 from dst_repro.compare.counting import with_counted
-from dst_repro.compare.plans import Plan
+from dst_repro.compare.plans import ON_A_GPU, PLANNED, Plan
 from dst_repro.compare.together import corrected
 from dst_repro.published import loader as printed
 from dst_repro.records.as_printed import as_printed
@@ -106,19 +106,30 @@ OUT_OF_REACH = ("no run of this model", "no run of this method", "another pipeli
 """Why no planned run could answer: of no other number is it the data set, the model or the method."""
 
 
+WAITING = {"planned": (PLANNED,), "needs_a_gpu": (ON_A_GPU,), "not_planned": OUT_OF_REACH}
+"""Groups of the reasons why no run answers; all others are `otherwise`: there are runs, but by another setting."""
+
+
+def why_not_run(frame: pd.DataFrame) -> dict[str, int]:
+    """How many rows are not run, by group; the groups add up to all that are not."""
+    kinds = frame.loc[frame["verdict"] == "not run", "not_run"]
+    found = {group: int(kinds.isin(of).sum()) for group, of in WAITING.items()}
+    return found | {"otherwise": len(kinds) - sum(found.values())}
+
+
 def in_reach(frame: pd.DataFrame) -> pd.Series[bool]:
     """Of each row, whether its data set, model and method are among the planned runs."""
     return ~frame["not_run"].isin(OUT_OF_REACH)
 
 
 def counts(frame: pd.DataFrame) -> pd.DataFrame:
-    """Per paper and for `all`: numbers, of these distinct (a reprinted one counts once), the verdicts over the distinct
-    ones, how many are answered (ours stands beside them), and their share."""
+    """Per paper and for `all`: numbers printed, of these distinct (a reprinted one counts once), the verdicts over the
+    distinct ones, how many are answered (ours stands beside them), and their share."""
     distinct = frame[frame["reprint_of"] == ""]
     papers = sorted(frame["paper"].unique())
     table = pd.crosstab(distinct["paper"], distinct["verdict"])
     table = table.reindex(index=papers, columns=list(VERDICTS), fill_value=0)
-    table.insert(0, "numbers", frame["paper"].value_counts())
+    table.insert(0, "printed", frame["paper"].value_counts())
     table.insert(1, "distinct", table.iloc[:, 1:].sum(axis=1))
     table.loc["all"] = table.sum()
     table["answered"] = table["distinct"] - table["not run"]

@@ -24,6 +24,14 @@ PUBLISHED = {
     "vgg16-c": "VGG-16 C", "wide-resnet-18": "Wide ResNet-18",
 }  # fmt: skip
 """Slugs of published numbers that no plug-in has."""
+PAPERS = {
+    "dst": "Dynamic Sparse Training", "fantastic-weights": "Fantastic Weights", "grasp": "GraSP", "itop": "ITOP",
+    "masks": "Masks", "quickstart": "Quickstart", "rigl": "RigL", "rigl-reproduction": "RigL, reproduced",
+    "snip": "SNIP", "sparse-momentum": "Sparse Momentum", "str": "STR", "synflow": "SynFlow", "tost": "ToST",
+}  # fmt: skip
+"""Short names of papers."""
+SMALL = "-small"
+"""At the end of a paper's slug: its items reduced to what a CPU trains."""
 METRICS = {"top1": "top-1 accuracy", "top5": "top-5 accuracy", "error": "test error", "remaining_percent": "density",
            "layer_remaining": "density of the layer"}  # fmt: skip
 """Of published numbers."""
@@ -44,6 +52,12 @@ def _label(kind: str, slug: str) -> str:
     if slug.endswith("+tost"):  # of published numbers: a mask with all tricks of ToST
         return f"{_label(kind, slug.removesuffix('+tost'))} + ToST"
     return PUBLISHED.get(slug, label(kind, slug))
+
+
+def paper(slug: str) -> str:
+    """A paper's short name, `ToST`; `ToST, reduced` of its reduced items; a slug without a name as it is."""
+    whole = slug.removesuffix(SMALL)
+    return PAPERS.get(whole, whole) + (", reduced" if whole != slug else "")
 
 
 def treatment(name: str) -> str:

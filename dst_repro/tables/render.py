@@ -55,12 +55,13 @@ def markdown(table: Table, title: str, caption: str, words: bool = False) -> str
     head = [*table.rows, *(", ".join(head) for head in table.heads)]
     rule = ["---"] * len(table.rows) + ["---" if words else "---:"] * len(table.heads)
     body = [[*label, *texts] for label, texts in zip(table.labels, table.texts, strict=True)]
-    lines = [[_markdown(word) for word in head], rule, *([_markdown(word) for word in line] for line in body)]
+    lines = [[plain(word) for word in head], rule, *([plain(word) for word in line] for line in body)]
     grid = "\n".join("| " + " | ".join(line) + " |" for line in lines) if body else EMPTY
-    return f"**{_markdown(title)}**\n\n{grid}\n\n{_markdown(caption)}\n"
+    return f"**{plain(title)}**\n\n{grid}\n\n{plain(caption)}\n"
 
 
-def _markdown(word: str) -> str:
+def plain(word: str) -> str:
+    """Text that Markdown shows as it is."""
     return re.sub(r"([\\`*_|<>\[\]#~])", r"\\\1", word)
 
 

@@ -74,6 +74,7 @@ rule compare:
 
 rule scorecard:
     input:
+        rules.aggregate.output,
         rules.compare.output,
         rules.claims.output,
     output:

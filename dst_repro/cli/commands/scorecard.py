@@ -13,8 +13,11 @@ __all__ = ["arguments", "run"]
 def run(args: argparse.Namespace) -> int:
     from dst_repro import compare
     from dst_repro.claims.write import read
-    from dst_repro.report.scorecard import scorecard, write
+    from dst_repro.report import scorecard
 
     results, _ = suites.folders(suites.load(args))
-    write(scorecard(compare.read(results), read(results)), results)
+    compared, answered = compare.read(results), read(results)
+    found = scorecard.scorecard(compared, answered)
+    before = scorecard.caveats(found, compared, answered, suites.frames(results).runs)
+    scorecard.write(found, results, before)
     return 0

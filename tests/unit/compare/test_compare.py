@@ -481,7 +481,7 @@ def test_counts_leave_reprints_out():
     table = compare.counts(frame).set_index("paper")
     for paper in ("dst", "all"):
         row = table.loc[paper]
-        assert (row["numbers"], row["distinct"], row["reproduced"], row["not run"]) == (6, 3, 2, 1)
+        assert (row["printed"], row["distinct"], row["reproduced"], row["not run"]) == (6, 3, 2, 1)
         assert (row["answered"], row["share"]) == (2, pytest.approx(2 / 3))
 
 
