@@ -16,10 +16,12 @@ from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import tables
 from dst_repro.statistics.matching import Matched, Point, match
 from dst_repro.statistics.summary import COLUMNS, Summary, columns, summarise
+from dst_repro.statistics.verdicts import judge, margin
 from dst_repro.tables import names
 from dst_repro.tables.cells import Beside, Cell, cells
 from dst_repro.tables.pivot import HEADINGS, Selection
 from dst_repro.tables.render import Table
+from dst_repro.words import signed
 
 
 class AtDensityParams(Beside):
@@ -32,7 +34,7 @@ class AtDensityParams(Beside):
 
 WHAT = ("dense", "sparse", "difference")
 LONG = ["item", "dataset", "model", "method", "density_percent", "source", "what", *COLUMNS,
-        "planned", "text", "between", "runs"]  # fmt: skip
+        "planned", "verdict", "text", "between", "runs"]  # fmt: skip
 
 
 @tables.register("at-density", AtDensityParams)
@@ -41,31 +43,41 @@ def at_density(frames: Frames, params: AtDensityParams) -> Table:
 
     Rows are the sparse accuracies of the published items, of nets that the runs have. Each seed's accuracy is
     interpolated over log density between the neighbouring cells of its method, never beyond them (`matching`); mean ±
-    std is over seeds. The long form has one row a (number, source, what), in percent or points. Where `counted` is
-    `as-printed`, "between" has the density by masks beside.
+    std is over seeds. The verdict on the sparse accuracy is that of `statistics.verdicts`; where runs are reduced, or
+    follow another protocol than the paper's, it says so, as they answer for their own setting. The long form has one
+    row a (number, source, what), in percent or points. Where `counted` is `as-printed`, "between" has the density by
+    masks beside.
     """
     counts = as_printed(frames) if params.counted == "as-printed" else {}
     known = cells(with_sparsest(frames) if "sparsest" in params.selections else frames.runs, params.where)
-    heads: list[tuple[str, ...]] = [("published", what) for what in WHAT]
-    heads += [("ours", what) for what in (*WHAT, "between")]
+    numbers = list(published.sparse_accuracies(params.published))
+    several = len(params.published) > 1
+    printed_in = "published" if several or not numbers else f"published in {_item(numbers[0])}"
+    heads: list[tuple[str, ...]] = [(printed_in, what) for what in WHAT]
+    heads += [("ours", what) for what in (*WHAT, "verdict", "between")]
     labels, texts, behind, long = [], [], [], []
-    for number in published.sparse_accuracies(params.published):
+    for number in numbers:
         same = [c for c in known if (c.dataset, c.model) == (number["dataset"], number["model"])]
         if not same:
             continue
-        label = [number["item"] if len(params.published) > 1 else "", *names.row(number, ("model", "method"))]
+        label = [_item(number) if several else "", *names.row(number, ("model", "method"))]
         label.append(f"{published.decimals(number['density_percent'])} %")
         printed = _printed(number)
         rows = [*printed]
         for selection in params.selections:
             ours = _ours(number, selection, same, counts)
             labels.append((*label, HEADINGS[selection] if len(params.selections) > 1 else ""))
-            texts.append([*(row["text"] for row in printed + ours), ours[1]["told"]])
-            behind.append([*(row.get("cells", "") for row in printed + ours), ""])
+            texts.append([*(row["text"] for row in printed + ours), ours[1]["verdict"], ours[1]["told"]])
+            behind.append([*(row.get("cells", "") for row in printed + ours), "", ""])
             rows += ours
         long += [{key: number[key] for key in LONG[:5]} | row for row in rows]
     titles = ["item", "model", "method", "density", "judged by"]
     return Table(pd.DataFrame(long, columns=LONG), titles, heads, labels, texts, behind).compact()
+
+
+def _item(number: dict[str, Any]) -> str:
+    """`SNIP, Table 1`; of a file its name."""
+    return f"{names.paper(number['paper'])}, {number['item'].rpartition('/')[2]}"
 
 
 def _printed(number: dict[str, Any]) -> list[dict[str, Any]]:
@@ -74,7 +86,7 @@ def _printed(number: dict[str, Any]) -> list[dict[str, Any]]:
     gap = {"value": number["value"] - dense["value"], "spread": math.nan, "n_seeds": None}
     return [
         {"source": "published", "what": what, "mean": row["value"], "std": row["spread"], "n": row["n_seeds"],
-         "text": "" if math.isnan(row["value"]) else _number(row["value"], row["spread"])}
+         "verdict": "", "text": "" if math.isnan(row["value"]) else _number(row["value"], row["spread"], what)}
         for what, row in zip(WHAT, (dense, number, gap), strict=True)
     ]  # fmt: skip
 
@@ -98,14 +110,34 @@ def _ours(number: dict[str, Any], selection: str, same: list[Cell], printed: Pri
     if found.values and recorded((run for cell in sweep.values() for run in cell.runs["id"]), printed):
         by_mask = summarise(match(by_masks, number["density_percent"]).values.values())
         between, told = ("; ".join(filter(None, [t, f"by masks {by_mask.mean:.2f} %"])) for t in (between, told))
-    common = {"source": selection, "between": between, "told": told, "runs": _ids(used, found.values),
+    tested = _verdict(number, summarise(found.values.values()), len(curves), used)
+    common = {"source": selection, "verdict": "", "between": between, "told": told, "runs": _ids(used, found.values),
               "cells": " ".join(found.between)}  # fmt: skip
     return [
-        {"source": selection, "runs": _ids(dense, level), "between": "", "cells": " ".join(cell.id for cell in dense)}
+        {
+            "source": selection,
+            "runs": _ids(dense, level),
+            "verdict": "",
+            "between": "",
+            "cells": " ".join(cell.id for cell in dense),
+        }
         | _row("dense", level, dense[0].planned if dense else 0),
-        common | _row("sparse", found.values, len(curves), found),
+        common | _row("sparse", found.values, len(curves), found) | {"verdict": tested},
         common | _row("difference", gap, len(curves), found),
     ]
+
+
+def _verdict(number: dict[str, Any], ours: Summary, planned: int, used: list[Cell]) -> str:
+    """Of the sparse accuracy; `worse (reduced)` of runs that answer for their own setting; nothing without any."""
+    if ours.n == 0:
+        return ""
+    points = margin("top1", number["dataset"], number["value"], number["status"])
+    found = judge(ours, planned, number["value"], points, "top1").verdict
+    runs = pd.concat([cell.runs for cell in used])
+    if (runs["reduced"].fillna("") != "").any():
+        return f"{found} (reduced)"
+    own = runs["protocol"].map(lambda papers: number["paper"] in papers).all()
+    return found if own else f"{found} (another protocol)"
 
 
 def _values(cell: Cell, selection: str, printed: Printed) -> Iterator[tuple[int, float, float, float]]:
@@ -122,25 +154,25 @@ def _ids(chosen: list[Cell], seeds: Collection[int]) -> str:
 
 def _row(what: str, values: Mapping[int, float], planned: int, found: Matched | None = None) -> dict[str, Any]:
     summary = summarise(values.values())
-    text = _text(summary, planned, found)
+    text = _text(summary, planned, found, what)
     return {"what": what, **columns(values.values()), "planned": planned, "text": text}
 
 
-def _text(summary: Summary, planned: int, found: Matched | None) -> str:
+def _text(summary: Summary, planned: int, found: Matched | None, what: str) -> str:
     """`97.71 ± 0.12 (5)`; `97.71 ± 0.12 (3 of 5; s1 s4 outside)`; `no run` where none is planned."""
     if planned == 0:
         return "no run"
-    number = _number(summary.mean, summary.std) if summary.n else "—"
+    number = _number(summary.mean, summary.std, what) if summary.n else "—"
     if summary.n == planned:
         return f"{number} ({planned})"
     beyond = " ".join(f"s{seed}" for seed in sorted(found.outside)) if found and summary.n else ""
     return f"{number} ({summary.n} of {planned}{f'; {beyond} outside' if beyond else ''})"
 
 
-def _number(mean: float, spread: float) -> str:
-    """`97.69 ± 0.14`, without ± where there is no spread."""
-    text = f"{mean:.2f}" if math.isnan(spread) else f"{mean:.2f} ± {spread:.2f}"
-    return text.replace("-", "\N{MINUS SIGN}")
+def _number(mean: float, spread: float, what: str) -> str:
+    """`97.69 ± 0.14`, without ± where there is no spread; a difference has its sign."""
+    text = signed(mean) if what == "difference" else f"{mean:.2f}"
+    return text if math.isnan(spread) else f"{text} ± {spread:.2f}"
 
 
 def _between(found: Matched, settings: list[str]) -> str:

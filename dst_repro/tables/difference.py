@@ -20,6 +20,7 @@ from dst_repro.statistics.summary import COLUMNS, columns, summarise
 from dst_repro.tables import fields, names
 from dst_repro.tables.cells import Cell, Selected, cells
 from dst_repro.tables.render import Table
+from dst_repro.words import signed
 
 LONG = ["dataset", "model", "place", "treatment", "setting", "control", "control_setting", "density_percent", *COLUMNS,
         "up", "planned", "p", "p_holm", "text", "runs", "outside", "left_out"]  # fmt: skip
@@ -104,7 +105,7 @@ def _row(pair: Pair, selection: str) -> dict[str, Any]:
 
 def _text(mean: float, n: int, planned: set[int], outside: list[int], have: set[int]) -> str:
     """`+0.47 (3)`; `+0.47 (1 of 3; s1 outside, s2 without a pair)`; `—` for none."""
-    number = f"{mean:+.2f}" if n else "\N{EM DASH}"
+    number = signed(mean) if n else "\N{EM DASH}"
     if n == len(planned):
         return f"{number} ({n})"
     reasons = {"outside": outside, "without a value": sorted(planned - have)}
@@ -170,8 +171,8 @@ def table(frames: Frames, params: DifferenceParams) -> Table:
 
 
 def _texts(row: dict[str, Any]) -> list[str]:
-    interval = "" if math.isnan(row["low"]) else f"{row['low']:+.2f} to {row['high']:+.2f}"
+    interval = "" if math.isnan(row["low"]) else f"{signed(row['low'])} to {signed(row['high'])}"
     p = "" if math.isnan(row["p_holm"]) else "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
     signs = f"{row['up']} of {row['n']}" if row["n"] else ""
     density = "" if math.isnan(row["density_percent"]) else f"{row['density_percent']:.2f}"
-    return [word.replace("-", "\N{MINUS SIGN}") for word in (density, row["text"], interval, signs, p)]
+    return [density, row["text"], interval, signs, p]

@@ -49,6 +49,7 @@ COLUMNS: dict[str, Column] = {
     "cd": number("Critical difference of average ranks (Nemenyi, 5 %)", "ranks"),
     "p": number("Of the paired t test, two-sided; of `ranking` of the difference to the best (Nemenyi)"),
     "p_holm": number("The same, corrected by Holm over all rows"),
+    "verdict": text("On the sparse accuracy, as of the comparison; in brackets why it is none on the paper"),
     "text": text("The field as the table shows it"),
     "between": text("The settings between which it is interpolated"),
     "runs": text("Ids of the runs that count, parted by blanks"),

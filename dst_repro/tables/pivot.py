@@ -16,6 +16,7 @@ from dst_repro.statistics.summary import COLUMNS, Summary, columns, summarise
 from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, Selected, cells, gaps
 from dst_repro.tables.render import Table
+from dst_repro.words import minus, signed
 
 Selection = Literal["last", "best_on_validation", "best_on_test", "sparsest"]
 Metric = Literal["accuracy", "density", "difference", "epoch", "train_loss", "test_loss"]
@@ -111,15 +112,17 @@ def _row(cell: Cell, selection: str, metric: str, dense: Mapping[tuple[str, str]
         "cell": cell.id, "selection": selection, "metric": metric,
         **columns(values), "planned": cell.planned,
         **{word: int((status == word).sum()) for word in ("diverged", "failed", "missing")},
-        "text": text(cell, summary, set(values.index), decimals) if applies else "",
+        "text": text(cell, summary, set(values.index), decimals, metric == "difference") if applies else "",
         "runs": " ".join(ids[ids.index.isin(values.index)]),
         "left_out": " ".join(ids[~ids.index.isin(values.index)]),
     }  # fmt: skip
 
 
-def text(cell: Cell, summary: Summary, counted: set[int], decimals: int) -> str:
-    """`98.16 ± 0.06 (5)`; `97.20 ± 0.10 (2 of 3; s1 diverged)`; no ± for one seed, `—` for none."""
-    number = "—" if summary.n == 0 else f"{summary.mean:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+def text(cell: Cell, summary: Summary, counted: set[int], decimals: int, difference: bool = False) -> str:
+    """`98.16 ± 0.06 (5)`; `97.20 ± 0.10 (2 of 3; s1 diverged)`; no ± for one seed, `—` for none; a difference has its
+    sign."""
+    mean = signed(summary.mean, decimals) if difference else f"{summary.mean:.{decimals}f}"
+    number = "—" if summary.n == 0 else minus(mean)
     spread = f" ± {summary.std:.{decimals}f}" if summary.n > 1 else ""
     if summary.n == cell.planned:
         return f"{number}{spread} ({summary.n})"

@@ -15,6 +15,7 @@ from dst_repro.tables.pivot import text
 from dst_repro.tables.render import Table
 from dst_repro.tables.retraining import Retrained
 from dst_repro.tables.retraining import retrained as find
+from dst_repro.words import signed
 
 LONG = ["dataset", "model", "source", "setting", "variant", "metric", *COLUMNS, "planned", "text", "runs"]
 HEADS = ("density (%)", "its own accuracy (%)", "retrained (%)", "difference (points)", "95 % interval")
@@ -57,10 +58,10 @@ def _rows(one: Retrained) -> list[dict[str, Any]]:
               "runs": " ".join(ids[ids.index.isin(accuracy.index)])}  # fmt: skip
     rows: list[dict[str, Any]] = []
     for metric, series in values.items():
-        shown = text(one.cell, summarise(series), set(series.index), 2)
+        shown = text(one.cell, summarise(series), set(series.index), 2, metric == "difference")
         rows.append(common | {"metric": metric, **columns(series), "text": shown})
     return rows
 
 
 def _interval(row: dict[str, Any]) -> str:
-    return "" if row["low"] != row["low"] else f"{row['low']:.2f} to {row['high']:.2f}".replace("-", "\N{MINUS SIGN}")
+    return "" if row["low"] != row["low"] else f"{signed(row['low'])} to {signed(row['high'])}"

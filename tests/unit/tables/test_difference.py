@@ -70,7 +70,7 @@ def test_nothing_is_extrapolated() -> None:
     rows += [dst(0, 0.93, 0.02), dst(1, 0.93, 0.008)]
     (row,) = difference(small.frames(*rows), DifferenceParams(against="dst"))
     assert (row["n"], row["outside"]) == (1, "1")
-    assert row["text"] == "-1.00 (1 of 2; s1 outside)"
+    assert row["text"] == "\N{MINUS SIGN}1.00 (1 of 2; s1 outside)"
 
 
 def test_criteria_are_compared_where_all_else_is_equal() -> None:

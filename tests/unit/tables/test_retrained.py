@@ -49,7 +49,7 @@ def test_difference_is_taken_seed_by_seed(runs: Runs) -> None:
     row = long.loc[("redrawn weights", "difference")]
     assert (row["mean"], row["std"], row["n"]) == (pytest.approx(-2), pytest.approx(1), 3)
     assert (row["low"], row["high"]) == (pytest.approx(-4.4841, abs=1e-4), pytest.approx(0.4841, abs=1e-4))
-    assert "\N{MINUS SIGN}4.48 to 0.48" in {texts[-1] for texts in table(small.frames(*runs), Selected()).texts}
+    assert "\N{MINUS SIGN}4.48 to +0.48" in {texts[-1] for texts in table(small.frames(*runs), Selected()).texts}
     assert long.loc[("redrawn weights", "source"), "text"] == "91.00 ± 1.00 (3)"
     shuffled = long.loc[("shuffled in layers", "difference"), "text"]
     assert shuffled == "\N{MINUS SIGN}9.50 ± 0.71 (2 of 3; s2 diverged)"
