@@ -9,7 +9,7 @@ NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
 """A sign, not the hyphen of a name or of 5e-6."""
 
 
-def counted(number: int, noun: str) -> str:
+def how_many(number: int, noun: str) -> str:
     """`1 run`, `3 runs`, `1,334 finished runs`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 

@@ -14,6 +14,7 @@ from dst_repro.plan.grid import Suite
 from dst_repro.plan.schema import Claim
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.words import how_many
 
 MEANINGS: dict[str, Column] = {
     "paper": text("Slug of the file in config/papers"),
@@ -58,7 +59,9 @@ def _answer(claim: Claim, frames: Frames, key: str) -> Answer:
     part = frames.of(claim.experiments)
     finished = part.runs[part.runs["status"] == "finished"]
     if finished.empty:
-        planned = f"none of {len(part.runs)} runs is finished" if len(part.runs) else "not part of this suite"
+        planned = (
+            f"none of {how_many(len(part.runs), 'run')} is finished" if len(part.runs) else "not part of this suite"
+        )
         return not_run(planned)
     entry = claims[claim.rule]
     try:

@@ -12,6 +12,7 @@ from dst_repro.statistics.paired import Paired, holm
 from dst_repro.statistics.ranking import LEVEL
 from dst_repro.statistics.summary import Summary
 from dst_repro.tables.cells import Cell, Selected
+from dst_repro.words import how_many
 
 Verdict = Literal["holds", "fails", "inconclusive", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "fails", "inconclusive", "not run")
@@ -178,4 +179,4 @@ def shown(found: Paired | Summary, unit: str = "points") -> str:
     """`+0.47 points [+0.21, +0.73] (5 seeds)`"""
     low, high = (found.low, found.high) if isinstance(found, Paired) else found.interval()
     interval = "" if math.isnan(low) else f" [{low:+.2f}, {high:+.2f}]"
-    return f"{found.mean:+.2f} {unit}{interval} ({found.n} seed{'' if found.n == 1 else 's'})"
+    return f"{found.mean:+.2f} {unit}{interval} ({how_many(found.n, 'seed')})"

@@ -15,6 +15,7 @@ from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
+from dst_repro.words import how_many
 
 
 class StaticParams(Judged):
@@ -58,7 +59,7 @@ def beats_static(frames: Frames, params: StaticParams) -> Answer:
     text = f"difference to {params.control}: {counted.text}, {below} below by their own intervals; needed "
     text += f"{100 * params.share:g} % and none significantly below; lowest {lowest:+.2f} points "
     text += f"({where.dataset}, {where.model}, {where.setting}); {when(every, params.selection)}"
-    text += f"; {unknown} cells unknown" if unknown else ""
+    text += f"; {how_many(unknown, 'cell')} unknown" if unknown else ""
     return Answer(mostly(counted, params.share, unknown), text + gaps(every), counted.up / counted.cases,
                   threshold=params.share, runs=used(every))  # fmt: skip
 

@@ -17,6 +17,7 @@ from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.statistics.verdicts import margin
 from dst_repro.tables.cells import Selected, Where, plain, select
+from dst_repro.words import how_many
 
 
 class ChoiceMattersParams(Selected):
@@ -97,8 +98,8 @@ def counted_otherwise(frames: Frames, params: CountedOtherwiseParams) -> Answer:
     low, high = found.interval()
     off = Summary(found.n, found.mean / params.factor - 1, found.std / params.factor)
     evidence = (
-        f"density by masks over the printed one is {found.mean:.3f} [{low:.3f}, {high:.3f}] ({found.n} runs), asked "
-        f"{params.factor:.3f} within {100 * params.margin:g} %"
+        f"density by masks over the printed one is {found.mean:.3f} [{low:.3f}, {high:.3f}] "
+        f"({how_many(found.n, 'run')}), asked {params.factor:.3f} within {100 * params.margin:g} %"
     )
     used = tuple(str(run["id"]) for run in runs)
     return Answer(within(off, params.margin), evidence, found.mean, low, high, params.factor, used)

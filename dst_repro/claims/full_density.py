@@ -12,6 +12,7 @@ from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
+from dst_repro.words import how_many
 
 METRICS = ("last.train_loss", "last.test_loss", "last.test_accuracy")
 
@@ -40,7 +41,7 @@ def trains_as_dense(frames: Frames, params: FullParams) -> Answer:
                 same.append(all(run[name] == other[name] for name in METRICS))
                 used_runs += [str(run["id"]), str(other["id"])]
     hits = sum(one == params.same for one in same)
-    text = f"losses and accuracy are those of dense training in {sum(same)} of {len(same)} runs"
+    text = f"losses and accuracy are those of dense training in {sum(same)} of {how_many(len(same), 'run')}"
     text += f", to be in {'all' if params.same else 'none'}{gaps(full)}"
     if not same:
         text = f"no run at 100 % with dense_layers {params.dense_layers} has a dense one beside it{gaps(full)}"

@@ -12,6 +12,7 @@ from dst_repro.errors import UserError
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.paired import Paired, paired
+from dst_repro.words import how_many
 
 Key = tuple[str, str, str]
 
@@ -67,4 +68,4 @@ def _at(known: list[Gain], density: float) -> dict[Key, Gain]:
 
 def _shown(found: Paired) -> str:
     interval = "" if found.low != found.low else f" [{found.low:+.2f}, {found.high:+.2f}]"
-    return f"{found.mean:+.2f} points{interval} ({found.n} pairs)" if found.n else "unknown"
+    return f"{found.mean:+.2f} points{interval} ({how_many(found.n, 'pair')})" if found.n else "unknown"

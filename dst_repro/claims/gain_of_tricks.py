@@ -12,6 +12,7 @@ from dst_repro.claims.trick_gains import TricksParams, both, sparse, trick_gains
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.summary import summarise
+from dst_repro.words import how_many
 
 
 class HelpParams(TricksParams):
@@ -46,6 +47,6 @@ def gain_of_tricks(frames: Frames, params: HelpParams) -> Answer:
         low, high = params.reaches
         verdicts.append("holds" if min(means) <= high and max(means) >= low else "fails")
         text += f"; to overlap {low:g} to {high:g}"
-    text += f"; {when(every, params.selection)}" + (f"; {unknown} cells unknown" if unknown else "")
+    text += f"; {when(every, params.selection)}" + (f"; {how_many(unknown, 'cell')} unknown" if unknown else "")
     return Answer(together(verdicts), text + gaps(every), counted.up / counted.cases, threshold=params.share,
                   runs=used(every))  # fmt: skip

@@ -12,6 +12,7 @@ from dst_repro.claims.base import Answer, of_share
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.tables.cells import Selected, cells
+from dst_repro.words import how_many
 
 
 class LayerOrderParams(Selected):
@@ -39,5 +40,6 @@ def layer_order(frames: Frames, params: LayerOrderParams) -> Answer:
             used.append(str(run["id"]))
     share = hits / len(used) if used else float("nan")
     rule = f"{' < '.join(params.layers)}, {params.layers[0]} below {params.first_below:g} %, {params.layers[-1]} at"
-    return Answer(of_share(hits, len(used), 1.0), f"{rule} least {params.last_above:g} % in {hits} of {len(used)} runs",
+    evidence = f"{rule} least {params.last_above:g} % in {hits} of {how_many(len(used), 'run')}"
+    return Answer(of_share(hits, len(used), 1.0), evidence,
                   share, threshold=1.0, runs=tuple(used))  # fmt: skip

@@ -9,6 +9,7 @@ from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.summary import Summary
 from dst_repro.tables.cells import Cell
+from dst_repro.words import how_many
 
 
 class MoveParams(GridParams):
@@ -50,6 +51,6 @@ def masks_move(frames: Frames, params: MoveParams) -> Answer:
     text += f"; the highest {highest.mean:.2f} [{low:.2f}, {high:.2f}] by {short(cell.field(params.treatment))} "
     text += f"({cell.dataset}, {cell.model}, {cell.setting}), to be below {params.below:g}; of random masks at most "
     text += f"{chance:.2f}"
-    text += f"; {missing} cells unknown" if missing else ""
+    text += f"; {how_many(missing, 'cell')} unknown" if missing else ""
     return Answer("inconclusive" if missing and verdict == "holds" else verdict, text + gaps(every), highest.mean, low,
                   high, params.below, used(every))  # fmt: skip

@@ -10,6 +10,7 @@ from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
 from dst_repro.tables.cells import Selected
+from dst_repro.words import how_many
 
 
 class NoCostParams(Selected):
@@ -51,6 +52,6 @@ def no_cost(frames: Frames, params: NoCostParams) -> Answer:
     if params.by == "intervals":
         evidence += "; intervals decide"
     if missing:
-        evidence += f"; {missing} of {len(planned)} cells have no finished run"
+        evidence += f"; {missing} of {how_many(len(planned), 'cell')} have no finished run"
     runs = [str(run["id"]) for pair in beside for cell in pair for run in cell.finished]
     return Answer(verdict, evidence, lowest.mean, lowest.low, lowest.high, -params.loss, tuple(dict.fromkeys(runs)))

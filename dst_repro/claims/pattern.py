@@ -18,6 +18,7 @@ from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
 from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.tables.cells import Selected
+from dst_repro.words import how_many
 
 ALPHA = "method_params.alpha"
 Layers = dict[str, float]
@@ -69,7 +70,9 @@ def same_pattern(frames: Frames, params: SamePatternParams) -> Answer:
     chosen = [c for c in swept if any(math.isclose(c.get(ALPHA), alpha) for alpha in params.alphas)]
     if len(chosen) != len(params.alphas) or not all(c.finished for c in chosen):
         finished = sum(bool(c.finished) for c in chosen)
-        return not_run(f"{finished} cells with a finished run, where {len(params.alphas)} alphas are asked for")
+        return not_run(
+            f"{how_many(finished, 'cell')} with a finished run, where {len(params.alphas)} alphas are asked for"
+        )
     means = [_mean(cell) for cell in chosen]
     rho = min(_spearman(one, other) for one, other in itertools.combinations(means, 2))
     breaks = [f"{name} at alpha {cell.get(ALPHA):g} ({layers[name]:.1f} %)"

@@ -12,6 +12,7 @@ from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import Cell, Selected, cells
+from dst_repro.words import how_many
 
 RESET = 50.0
 """A step that brings back more than this of a layer, in percent, is a reset: it finds 1 % kept, and leaves all."""
@@ -43,8 +44,8 @@ def both_ways(frames: Frames, params: Selected) -> Answer:
     hits = sum(back > 0 and gone > 0 for back, gone in least.values())
     fewest = [min(counts) for counts in zip(*least.values(), strict=True)]
     evidence = (
-        f"every layer has weights pruned and brought back in {hits} of {len(least)} runs; the fewest of a layer in the "
-        f"recorded steps of a run: {fewest[1]} pruned, {fewest[0]} brought back{gaps(known)}"
+        f"every layer has weights pruned and brought back in {hits} of {how_many(len(least), 'run')}; the fewest of "
+        f"a layer in the recorded steps of a run: {fewest[1]} pruned, {fewest[0]} brought back{gaps(known)}"
     )
     verdict = settled(of_share(hits, len(least), 1.0), [len(least)])
     return Answer(verdict, evidence, fewest[0], threshold=0.0, runs=tuple(least))
@@ -119,6 +120,6 @@ def dips_and_recovers(frames: Frames, params: DipsParams) -> Answer:
     evidence = (
         f"{params.layer} is at {low.mean:.2f} % at its lowest within {params.within} steps, asked below "
         f"{params.below:g} %, and at {end.mean:.2f} % at the end, asked at least {params.back_at:g} % "
-        f"({len(used)} runs{gaps(known)})"
+        f"({how_many(len(used), 'run')}{gaps(known)})"
     )
     return Answer(settled(verdict, [len(used)]), evidence, low.mean, *low.interval(), params.below, tuple(used))

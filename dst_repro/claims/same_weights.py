@@ -14,6 +14,7 @@ from dst_repro.plots.criteria_jaccard import CriteriaJaccard, JaccardParams
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.tables.cells import Selected, cells
+from dst_repro.words import how_many
 
 Names = Annotated[tuple[str, ...], Field(strict=False)]
 
@@ -68,7 +69,9 @@ def same_weights(frames: Frames, params: WeightsParams) -> Answer:
         if off:
             text += f"; {params.control} off what is expected by {max(off):.3f} at most, allowed {params.tolerance:g}"
     seeds = [int(row["n"]) for row in index.values()]
-    text += f"; {len(moments)} moments of {len(known)} cells" + ("" if min(seeds) > 1 else ", of one seed")
+    text += f"; {how_many(len(moments), 'moment')} of {how_many(len(known), 'cell')}" + (
+        "" if min(seeds) > 1 else ", of one seed"
+    )
     return Answer(settled(together(parts), seeds), text + gaps(known), lowest, threshold=params.least, runs=used(known))
 
 

@@ -11,6 +11,7 @@ from dst_repro.claims.over_time import kept, steps
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.tables.cells import Selected, cells
+from dst_repro.words import how_many
 
 
 class StepByStepParams(Selected):
@@ -53,7 +54,7 @@ def step_by_step(frames: Frames, params: StepByStepParams) -> Answer:
     evidence = (
         f"{' and '.join(params.layers)} change in at least {min(changed):.1f} % of the recorded steps, asked more than "
         f"{params.changing:g} %; one step removes at most {max(most):.2f} % of a layer, asked {params.at_once:g} %; "
-        f"{sum(falls)} of {len(falls)} layers fall epoch by epoch ({len(used)} runs{gaps(known)})"
+        f"{sum(falls)} of {len(falls)} layers fall epoch by epoch ({how_many(len(used), 'run')}{gaps(known)})"
     )
     verdict = settled(of_share(sum(holds), len(holds), 1.0), seeds)
     return Answer(verdict, evidence, min(changed), threshold=params.changing, runs=tuple(used))

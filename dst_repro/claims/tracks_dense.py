@@ -12,6 +12,7 @@ from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import Cell, Selected, cells
+from dst_repro.words import how_many
 
 Pair = tuple[pd.DataFrame, tuple[str, ...], list[Cell]]
 
@@ -58,7 +59,7 @@ def tracks_dense(frames: Frames, params: TracksDenseParams) -> Answer:
     low, high = worst.interval()
     evidence = (
         f"sparse less dense from epoch {params.first} on: at most {worst.mean:+.2f} points [{low:+.2f}, {high:+.2f}] "
-        f"({worst.n} seeds), at epoch {after.index[place]}; asked within {params.points:g}{gaps(known)}"
+        f"({how_many(worst.n, 'seed')}), at epoch {after.index[place]}; asked within {params.points:g}{gaps(known)}"
     )
     return Answer(settled(verdict, [worst.n]), evidence, worst.mean, low, high, params.points, used)
 
@@ -94,7 +95,7 @@ def keeps_up_with_dense(frames: Frames, params: KeepsUpParams) -> Answer:
     evidence = (
         f"sparse at most {params.points:g} points below dense, averaged over {params.window} epochs, at {hits} of "
         f"{len(average)} epochs after {params.after}, asked {100 * params.share:g} %; on average "
-        f"{average.mean():+.2f} points ({seeds} seed{'' if seeds == 1 else 's'}{gaps(known)})"
+        f"{average.mean():+.2f} points ({how_many(seeds, 'seed')}{gaps(known)})"
     )
     verdict = settled(of_share(hits, len(average), params.share), [seeds])
     return Answer(verdict, evidence, hits / len(average), threshold=params.share, runs=used)

@@ -12,7 +12,7 @@ from dst_repro.compare.sweep import Sweep
 from dst_repro.compare.verdicts import evidence, p_value, percent, sample
 from dst_repro.statistics.summary import Summary
 from dst_repro.statistics.verdicts import NO_TEST, Judged, judge, margin
-from dst_repro.words import counted
+from dst_repro.words import how_many
 
 NOTES = {
     "wide-resnet-18": "printed as wide-resnet-18, in fact a ResNet-18",
@@ -107,7 +107,7 @@ def _of_cell(row: dict[str, Any], found: Found) -> dict[str, Any]:
         reason.append(f"alpha not stated: the cell nearest in density answers ({cell.density.mean:.2f} %)")
     if ours.n < len(cell.finished):
         without = len(cell.finished) - ours.n
-        reason.append(f"{counted(without, 'finished run')} {'has' if without == 1 else 'have'} no such epoch")
+        reason.append(f"{how_many(without, 'finished run')} {'has' if without == 1 else 'have'} no such epoch")
     reason += [says(row, [cell], cell.true_density(reading)), *_facts(row, [cell])]
     if len(found.cells) > 1:
         nets = {other.get("model") for other in found.cells}
@@ -138,5 +138,5 @@ def _facts(row: dict[str, Any], cells: list[Cell]) -> list[str]:
     stale = [run for run in finished if run["stale"]]
     if stale:
         commits = ", ".join(sorted({t if isinstance(t := run["trained_at"], str) else "unknown" for run in stale}))
-        facts.append(f"{len(stale)} of {len(finished)} runs stale, trained at commit {commits}")
+        facts.append(f"{len(stale)} of {how_many(len(finished), 'run')} stale, trained at commit {commits}")
     return facts

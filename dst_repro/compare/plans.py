@@ -16,7 +16,7 @@ from dst_repro.plan.grid import Suite, load_suite
 from dst_repro.published.loader import load
 from dst_repro.records import frames as records
 from dst_repro.records.cost import Costs
-from dst_repro.words import counted
+from dst_repro.words import how_many
 
 PLANNED, ON_A_GPU = "planned", "planned, needs a GPU"
 """In short why no run answers a number: the runs that would are planned, and not trained."""
@@ -48,10 +48,10 @@ class Plan:
         text = f"planned{' in ' if files else ''}{' and '.join(files)}, not trained"
         hours = self.hours(runs)
         if any(math.isnan(each) for each in hours):
-            return PLANNED, f"{text}: {counted(len(runs), 'run')}"
+            return PLANNED, f"{text}: {how_many(len(runs), 'run')}"
         gpu = max(hours, default=0) > LONG_RUN
         text += (
-            f"{'; needs a GPU' if gpu else ''}: {counted(len(runs), 'run')}, about {_core_hours(sum(hours))} on a CPU"
+            f"{'; needs a GPU' if gpu else ''}: {how_many(len(runs), 'run')}, about {_core_hours(sum(hours))} on a CPU"
         )
         return ON_A_GPU if gpu else PLANNED, text
 

@@ -17,7 +17,7 @@ from dst_repro.compare.cells import Cell
 from dst_repro.published import loader as printed
 from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.statistics.verdicts import LEAST, Judged
-from dst_repro.words import counted
+from dst_repro.words import how_many
 
 KIND_OF_LAYER = {"Conv": 4, "FC": 2}  # prefix of a layer in DST's figures -> dimensions of its weight
 
@@ -69,7 +69,7 @@ def evidence(ours: Summary, planned: int, judged: Judged, value: float, points: 
         return "one seed has no interval"
     if not judged.tested:
         return (
-            f"{ours.n} of {counted(planned, 'planned seed')} {'counts' if ours.n == 1 else 'count'}, where a "
+            f"{ours.n} of {how_many(planned, 'planned seed')} {'counts' if ours.n == 1 else 'count'}, where a "
             f"verdict takes {LEAST} and a majority"
         )
     found = judged.verdict

@@ -1,7 +1,8 @@
 """Results that README and docs quote, so that no number in them is copied by hand.
 
 A quotation stands between `<!-- results/SUITE/FILE.md -->` and `<!-- end -->`. Names after the file choose the rows of
-its table that begin with them: `<!-- results/all/claims.md dst -->`, without title, caption, that column, and what was
+its table that begin with them, or with the short name of the paper that they are slugs of:
+`<!-- results/all/claims.md dst -->`, without title, caption, that column, and what was
 not run.
 """
 
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from dst_repro.errors import UserError
 from dst_repro.files import write_text
+from dst_repro.tables.names import paper
 
 QUOTATION = re.compile(r"(<!-- (results/\S+\.md)((?: [\w-]+)*) -->\n)((?:(?!<!-- ).)*?)(<!-- end -->)", re.DOTALL)
 OPENING = re.compile(r"<!-- results/.*?-->")
@@ -39,7 +41,8 @@ def _rows(text: str, names: list[str], path: Path) -> str:
     """Rows of the Markdown table in `text` whose first field is one of `names` and that were run, with its head."""
     lines = [line for line in text.splitlines() if line.startswith("| ")]
     head, rows = lines[:2], lines[2:]
-    chosen = [row for name in names for row in rows if row.startswith(f"| {name} |") and "| not run |" not in row]
+    answered = [row for row in rows if "| not run |" not in row]
+    chosen = [row for name in names for row in answered if row.startswith((f"| {name} |", f"| {paper(name)} |"))]
     if not chosen:
         raise UserError(f"{path}: no answered row begins with {' or '.join(names)}; the page quotes one")
     return "\n".join(f"| {line.split('| ', 2)[2]}" for line in (*head, *chosen))

@@ -7,9 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from dst_repro.claims.write import IN_WORDS
 from dst_repro.statistics.verdicts import DIFFERENT, UNSETTLED
 from dst_repro.tables import names
-from dst_repro.words import agreeing, counted
+from dst_repro.words import agreeing, how_many
 
 NOT_RUN = {
     "planned": ("would take no more than a CPU", "would take no more than a CPU"),
@@ -20,8 +21,6 @@ NOT_RUN = {
                     "are of networks, methods or pipelines that no suite plans"),
 }  # fmt: skip
 """Why numbers are not run: last part of a column of the scorecard -> in words, of one and of several."""
-CLAIMS = {"holds": ("holds", "hold"), "fails": ("fails", "fail"), "inconclusive": ("is inconclusive",
-          "are inconclusive"), "not run": ("is not run", "are not run")}  # fmt: skip
 
 
 def sentence(row: Mapping[str, Any]) -> str:
@@ -32,10 +31,10 @@ def sentence(row: Mapping[str, Any]) -> str:
 
 def _numbers(row: Mapping[str, Any]) -> str:
     if not row["answered"]:
-        return f"none of {counted(row['distinct'], 'number')} answered"
+        return f"none of {how_many(row['distinct'], 'number')} answered"
     words = [f"{row[word]} {word}" for word in (*DIFFERENT, "inconclusive") if row[word]]
     dense = f" ({row['reproduced_dense']} of them dense)" if row["reproduced_dense"] else ""
-    head = f"{row['reproduced']} of {counted(row['answered'], 'answered number')} reproduced{dense}"
+    head = f"{row['reproduced']} of {how_many(row['answered'], 'answered number')} reproduced{dense}"
     return ", ".join([head, *words])
 
 
@@ -57,11 +56,11 @@ def _why(row: Mapping[str, Any]) -> str:
 def _claims(row: Mapping[str, Any]) -> str:
     if not row["claims"]:
         return ""
-    columns = {verdict: f"claims_{verdict.replace(' ', '_')}" for verdict in CLAIMS}
-    words = [agreeing(row[column], *CLAIMS[verdict]) for verdict, column in columns.items() if row[column]]
+    columns = {verdict: f"claims_{verdict.replace(' ', '_')}" for verdict in IN_WORDS}
+    words = [agreeing(row[column], *IN_WORDS[verdict]) for verdict, column in columns.items() if row[column]]
     reduced = sum(row.get(f"{column}_reduced", 0) for column in columns.values())
     by = f" ({reduced} of the answers by reduced runs)" if reduced else ""
-    return f"of its {counted(row['claims'], 'claim')} {', '.join(words)}{by}"
+    return f"of its {how_many(row['claims'], 'claim')} {', '.join(words)}{by}"
 
 
 def caveats(comparison: pd.DataFrame, answers: pd.DataFrame, whole: Mapping[str, Any], runs: pd.DataFrame) -> list[str]:
@@ -83,12 +82,12 @@ def caveats(comparison: pd.DataFrame, answers: pd.DataFrame, whole: Mapping[str,
     known = answers[answers["verdict"] != "not run"]
     reduced = int((known["reduced"] != "").sum())
     if reduced:
-        found.append(f"{reduced} of {counted(len(known), 'answered claim')} rest on runs with fewer epochs, images or "
+        found.append(f"{reduced} of {how_many(len(known), 'answered claim')} rest on runs with fewer epochs, images or "
                      "weights than the paper's, which speak for their own setting.")  # fmt: skip
     noted = runs[runs["note"].fillna("") != ""] if "note" in runs else runs.iloc[:0]
     for (dataset, note), group in noted.groupby(["dataset", "note"]):
         said = f"{names.shown('dataset', str(dataset))}, {str(note).rstrip('.')}"
-        found.append(f"Data of {counted(len(group), 'run')}: {said}.")
+        found.append(f"Data of {how_many(len(group), 'run')}: {said}.")
     return found
 
 
@@ -97,7 +96,7 @@ def bridge(whole: Mapping[str, Any]) -> str:
     again = whole["printed"] - whole["distinct"]
     why = f", of which {_why(whole)}" if whole["not_run"] else ""
     return (
-        f"{counted(whole['printed'], 'number')} are printed, of which {agreeing(again, 'repeats', 'repeat')} another: "
-        f"of {counted(whole['distinct'], 'distinct number')} {whole['answered']:,} are answered and "
+        f"{how_many(whole['printed'], 'number')} are printed, of which {agreeing(again, 'repeats', 'repeat')} another: "
+        f"of {how_many(whole['distinct'], 'distinct number')} {whole['answered']:,} are answered and "
         f"{whole['not_run']:,} not run{why}."
     )

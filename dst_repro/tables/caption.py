@@ -6,6 +6,7 @@ from dst_repro.plan.grid import Item
 from dst_repro.records.frames import Frames
 from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, cells, gaps, select
+from dst_repro.words import how_many
 
 SHOWN = 6
 """So many incomplete cells are named one by one; the table's CSV names them all."""
@@ -17,14 +18,15 @@ def statements(frames: Frames, item: Item) -> list[str]:
     runs = select(every, where)
     out: list[str] = []
     for text, group in runs[runs["reduced"].fillna("") != ""].groupby("reduced"):
-        share = "" if len(group) == len(runs) else f" ({len(group)} of {len(runs)} runs)"
+        share = "" if len(group) == len(runs) else f" ({len(group)} of {how_many(len(runs), 'run')})"
         out.append(f"Reduced{share}: {str(text).rstrip('.')}.")
     noted = runs[runs["note"].fillna("") != ""]
     for (dataset, note), _ in noted.groupby(["dataset", "note"]):
         out.append(f"Data, {names.shown('dataset', str(dataset))}: {str(note).rstrip('.')}.")
     out += _unfinished(cells(every, where))
     if stale := int(runs["stale"].sum()):
-        out.append(f"{stale} of {len(runs)} runs were trained with an earlier version of the source.")
+        were = "was" if stale == 1 else "were"
+        out.append(f"{stale} of {how_many(len(runs), 'run')} {were} trained with an earlier version of the source.")
     return out
 
 
@@ -35,7 +37,9 @@ def _unfinished(known: list[Cell]) -> list[str]:
     planned, finished = (sum(counts) for counts in zip(*((c.planned, len(c.finished)) for c in known), strict=True))
     if len(incomplete) > SHOWN:
         counts = [f"{n} {s}" for s in ("diverged", "failed", "missing") if (n := _count(incomplete, s))]
-        return [f"{planned - finished} of {planned} runs are not finished: {', '.join(counts)}."]
+        left = planned - finished
+        are = "is" if left == 1 else "are"
+        return [f"{left} of {how_many(planned, 'run')} {are} not finished: {', '.join(counts)}."]
     return [f"Not finished: {'; '.join(f'{_name(cell)}: {gaps(cell)}' for cell in incomplete)}."]
 
 

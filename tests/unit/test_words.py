@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dst_repro.words import counted, minus, signed
+from dst_repro.words import how_many, minus, signed
 
 
 def test_one_has_no_s() -> None:
-    assert [counted(n, "run") for n in (0, 1, 2, 1334)] == ["0 runs", "1 run", "2 runs", "1,334 runs"]
+    assert [how_many(n, "run") for n in (0, 1, 2, 1334)] == ["0 runs", "1 run", "2 runs", "1,334 runs"]
 
 
 def test_a_sign_is_a_minus_and_a_hyphen_stays_one() -> None:

@@ -49,7 +49,7 @@ def test_what_has_no_control_is_unknown() -> None:
     rows = [*static(80, 81), *pruned("magnitude", 81, 82), *pruned("snip", 82, 83, density=0.1)]
     answer = beats_static(frames(*rows), StaticParams(treatments=TWO))
     assert answer.verdict == "inconclusive"
-    assert "; 1 cells unknown" in answer.evidence
+    assert "; 1 cell unknown" in answer.evidence
     assert beats_static(frames(*pruned("snip", 82, 83)), StaticParams(treatments=TWO)).verdict == "not run"
 
 

@@ -62,7 +62,7 @@ def test_what_has_no_seed_yet_is_unknown() -> None:
              if key.endswith("accuracy") or key == "status"}  # fmt: skip
     answer = gain_of_tricks(frames(*rows, gone), HelpParams())
     assert answer.verdict == "inconclusive"
-    assert answer.evidence.endswith("; 1 cells unknown; runs: 1 diverged")
+    assert answer.evidence.endswith("; 1 cell unknown; runs: 1 diverged")
     assert gain_of_tricks(frames(*masked("snip", {}, 80.0)), HelpParams()).verdict == "not run"
 
 

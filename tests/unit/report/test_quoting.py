@@ -15,7 +15,7 @@ TABLE = """**A title**
 | paper | id | claim | answer |
 | --- | --- | ---: | ---: |
 | dst | c1 | It keeps up | holds |
-| snip | c1 | So does it | fails |
+| SNIP | c1 | So does it | fails |
 | dst | c2 | On ImageNet, too | not run |
 
 A caption | with a bar.
