@@ -30,8 +30,9 @@ def caption(frame: pd.DataFrame) -> str:
     found = Counter(frame["verdict"])
     each = ", ".join(agreeing(found[verdict], *IN_WORDS[verdict]) for verdict in VERDICTS)
     return (
-        f"{how_many(len(frame), 'claim')}: {each}. A claim holds or fails by a rule with its threshold, over intervals of "
-        "95 %; reduced: by runs with fewer epochs, images or weights than the paper's, which speak for their own setting."
+        f"{how_many(len(frame), 'claim')}: {each}. A claim holds or fails by a rule with its threshold, over intervals "
+        "of 95 %; reduced: by runs with fewer epochs, images or weights than the paper's, which speak for their own "
+        "setting."
     )
 
 
