@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -55,6 +56,18 @@ def frames(*rows: dict[str, object]) -> Frames:
                 (row["id"], step, 1, "fc2", "step_kept", 20),
             ]
     return Frames(runs, pd.DataFrame(history, columns=HISTORY))
+
+
+def with_ghosts(made: Frames, epochs: Mapping[str, Sequence[tuple[float, float, float]]]) -> Frames:
+    """Id -> (accuracy on images held out, on the test, parameters beside the network), in percent, from epoch 1 on."""
+    names = ("validation_accuracy", "test_accuracy", "ghost_parameters")
+    history = [
+        (run_id, epoch, epoch, "", name, value if name == "ghost_parameters" else value / 100)
+        for run_id, values in epochs.items()
+        for epoch, three in enumerate(values, 1)
+        for name, value in zip(names, three, strict=True)
+    ]
+    return Frames(made.runs, pd.DataFrame(history, columns=HISTORY))
 
 
 SMALL = (

@@ -14,6 +14,7 @@ from dst_repro.plan.grid import Suite
 from dst_repro.plan.schema import Claim
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
+from dst_repro.tables.judging import judged
 from dst_repro.words import how_many
 
 MEANINGS: dict[str, Column] = {
@@ -68,5 +69,5 @@ def _answer(claim: Claim, frames: Frames, key: str) -> Answer:
         params = entry.params.model_validate(claim.params)
     except ValidationError as error:
         raise first_finding(error, entry.params, key, "params") from None
-    answer: Answer = entry.object(part, params)
+    answer: Answer = entry.object(Frames(judged(part, getattr(params, "selection", "")), part.history), params)
     return answer

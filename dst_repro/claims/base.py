@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from dst_repro.statistics.paired import Paired, holm
 from dst_repro.statistics.ranking import LEVEL
-from dst_repro.statistics.summary import Summary
+from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.tables.cells import Cell, Selected
+from dst_repro.tables.judging import EPOCHS, Selection, selected
 from dst_repro.words import how_many
 
 Verdict = Literal["holds", "fails", "inconclusive", "not run"]
@@ -100,8 +101,9 @@ class Signs(NamedTuple):
     @property
     def text(self) -> str:
         """`37 of 40 above zero, 12 of them significantly; 0 significantly below (Holm)`"""
+        holm = " (Holm)" if self.cases > 1 else ""
         return (f"{self.up} of {self.cases} above zero, {self.significant} of them significantly; "
-                f"{self.against} significantly below (Holm)")  # fmt: skip
+                f"{self.against} significantly below{holm}")  # fmt: skip
 
 
 def signs(found: Sequence[Paired]) -> Signs:
@@ -113,11 +115,31 @@ def signs(found: Sequence[Paired]) -> Signs:
     return Signs(len(known), sum(up), both.count((True, True)), both.count((False, True)))
 
 
-def mostly(found: Signs, share: float, unknown: int = 0) -> Verdict:
-    """Whether at least a share of the mean differences is above zero, and none significantly below it."""
-    if found.cases and found.against:
+def overall(by_seed: Sequence[Mapping[int, float]]) -> Summary:
+    """The mean over cases, each a seed -> its difference: its units are the seeds that all cases have, as cases share
+    them; where there are not two of these, the cases.
+    """
+    known = [one for one in by_seed if one]
+    seeds = set.intersection(*map(set, known)) if known else set()
+    if len(seeds) < 2:
+        return summarise(summarise(one.values()).mean for one in known)
+    return summarise(summarise(one[seed] for one in known).mean for seed in sorted(seeds))
+
+
+def mostly(found: Sequence[Paired], mean: Summary, share: float, unknown: int = 0) -> Verdict:
+    """Whether differences are above zero in most cases, at least in a share of them; `mean` is that over all of them.
+
+    It is, where so many means are above zero, the mean over cases is with its 95 % interval, and none of them is
+    significantly below. It is not, where one is significantly below, or fewer means are above and the mean over cases
+    lies below zero with its interval. Else neither is shown.
+    """
+    counted = signs(found)
+    if not counted.cases:
+        return "not run"
+    if counted.against:
         return "fails"
-    return of_share(found.up, found.cases, share, unknown)
+    enough, whole = of_share(counted.up, counted.cases, share, unknown), above(mean)
+    return enough if enough == whole else "inconclusive"
 
 
 def everywhere(found: Sequence[Paired], unknown: int = 0) -> Verdict:
@@ -139,23 +161,10 @@ def everywhere(found: Sequence[Paired], unknown: int = 0) -> Verdict:
 class Judged(Selected):
     """Parameters of rules about accuracy."""
 
-    selection: Literal["last", "best_on_validation", "best_on_test"] = "best_on_validation"
-    """The epoch by which a run is judged. Without images held out there is none that is best on them: then the last."""
-
-
-EPOCHS = {"last": "at the last epoch", "best_on_validation": "at the best epoch on images held out",
-          "best_on_test": "at the best epoch on the test"}  # fmt: skip
-
-
-def selected(cell: Cell, selection: str) -> str:
-    """The epoch by which the runs of a cell are judged."""
-    return "last" if selection == "best_on_validation" and not cell.runs["validation"].iloc[0] > 0 else selection
-
-
-def accuracies(cell: Cell, selection: str) -> dict[int, float]:
-    """Seed -> test accuracy in percent of the finished runs."""
-    values = cell.finished[f"{selected(cell, selection)}.test_accuracy"]
-    return {int(s): 100 * float(v) for s, v in zip(cell.finished["seed"], values, strict=True) if v == v}
+    selection: Selection = "best_on_validation"
+    """The epoch by which a run is judged. Without images held out there is none that is best on them: then the last.
+    `best_without_ghosts` is the best on them of those in which neither it nor the run that it is compared with has
+    ghosts."""
 
 
 def when(known: Iterable[Cell], selection: str) -> str:
@@ -171,8 +180,20 @@ def used(known: Iterable[Cell]) -> tuple[str, ...]:
 def gaps(known: Iterable[Cell]) -> str:
     """`; runs: 2 diverged, 1 missing`: what a line of evidence says of the runs that don't count; nothing for none."""
     found = Counter(status for cell in known for status in cell.runs["status"] if status != "finished")
-    counted = [f"{n} {status}" for status, n in sorted(found.items())]
-    return f"; runs: {', '.join(counted)}" if counted else ""
+    words = [f"{n} {status}" for status, n in sorted(found.items())]
+    return f"; runs: {', '.join(words)}" if words else ""
+
+
+def few(words: Sequence[str], most: int = 3) -> str:
+    """The first of them, and how many more there are: evidence is one line."""
+    more = [f"and {len(words) - most} more"] if len(words) > most else []
+    return ", ".join([*words[:most], *more])
+
+
+def brief(found: Paired | Summary) -> str:
+    """`+0.47 [+0.21, +0.73]`"""
+    low, high = (found.low, found.high) if isinstance(found, Paired) else found.interval()
+    return f"{found.mean:+.2f}" + ("" if math.isnan(low) else f" [{low:+.2f}, {high:+.2f}]")
 
 
 def shown(found: Paired | Summary, unit: str = "points") -> str:

@@ -7,7 +7,9 @@ from dst_repro.claims.settings import GridParams, Setting, Treatments, all_cells
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
 from dst_repro.statistics.paired import Paired, paired
+from dst_repro.tables.judging import judged
 from dst_repro.tables.ranking import Fields
+from dst_repro.words import how_many
 
 
 class MaskParams(GridParams):
@@ -29,7 +31,7 @@ def best_mask(frames: Frames, params: MaskParams) -> Answer:
     another mask is ahead, though not significantly, neither is shown. The statistic is the share of settings in which
     the first is first.
     """
-    known = settings(frames.runs, params)
+    known = settings(judged(frames, params.selection), params)
     found = complete(known, params.treatments)
     every, unknown = all_cells(known), len(known) - len(found)
     if not found:
@@ -46,7 +48,8 @@ def best_mask(frames: Frames, params: MaskParams) -> Answer:
         text += f"; {params.worst} last in {last.up} of {len(plain)} without tricks, significantly ahead of another in "
         text += f"{last.against}"
         verdicts.append(everywhere(behind, unknown))
-    text += f"; needed in all; {when(every, params.selection)}" + (f"; {unknown} settings unknown" if unknown else "")
+    text += f"; needed in all; {when(every, params.selection)}"
+    text += f"; {how_many(unknown, 'setting')} unknown" if unknown else ""
     return Answer(together(verdicts), text + gaps(every), first.up / len(found), threshold=1.0, runs=used(every))
 
 

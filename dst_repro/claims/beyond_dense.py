@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from dst_repro.claims.base import Answer, everywhere, gaps, signs, used, when
+from dst_repro.claims.base import Answer, brief, everywhere, few, gaps, signs, used, when
 from dst_repro.claims.trick_gains import Gain, TricksParams, both, mean_by_seed, trick_gains
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
@@ -33,9 +33,9 @@ def gain_beyond_dense(frames: Frames, params: TricksParams) -> Answer:
             "not run", f"no seed of a dense and a sparse network with and without {params.tricks} is finished"
         )
     smallest = min((one for one in found.values() if one.n), key=lambda one: one.mean)
-    each = ", ".join(f"{dataset}, {model}, {100 * (1 - density):g} % {one.mean:+.2f} [{one.low:+.2f}, {one.high:+.2f}]"
-                     for (dataset, model, density), one in found.items())  # fmt: skip
-    own = ", ".join(f"{summarise(gain.by_seed.values()).mean:+.2f}" for gain in dense.values())
+    each = few([f"{dataset}, {model}, {100 * (1 - density):g} % {brief(one)}"
+                for (dataset, model, density), one in found.items()])  # fmt: skip
+    own = few([f"{summarise(gain.by_seed.values()).mean:+.2f}" for gain in dense.values()])
     text = f"gain less that of the dense network ({own} points): {counted.text}, needed in all ({each}); "
     return Answer(everywhere(list(found.values()), sum(one.n == 0 for one in found.values())),
                   text + when(every, params.selection) + gaps(every), smallest.mean, smallest.low, smallest.high, 0.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dst_repro.claims.base import Answer, Judged, accuracies, gaps, of_share, shown, together, used, when
+from dst_repro.claims.base import Answer, Judged, gaps, of_share, shown, together, used, when
 from dst_repro.claims.base import within as equal
 from dst_repro.claims.settings import rest
 from dst_repro.records.frames import Frames
@@ -12,6 +12,7 @@ from dst_repro.registry import claims
 from dst_repro.statistics.paired import paired
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
+from dst_repro.tables.judging import accuracies
 from dst_repro.words import how_many
 
 METRICS = ("last.train_loss", "last.test_loss", "last.test_accuracy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 from dst_repro.claims import base
-from dst_repro.claims.base import Answer, Judged, above, accuracies, gaps, shown, used, when
+from dst_repro.claims.base import Answer, Judged, above, gaps, shown, used, when
 from dst_repro.claims.settings import rest
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
@@ -13,6 +13,7 @@ from dst_repro.statistics.paired import Paired, paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
+from dst_repro.tables.judging import accuracies
 
 Values = dict[int, float]
 

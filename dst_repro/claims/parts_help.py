@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from dst_repro.claims.base import Answer, accuracies, everywhere, gaps, signs, together, used, when
+from dst_repro.claims.base import Answer, everywhere, gaps, signs, together, used, when
 from dst_repro.claims.settings import rest
-from dst_repro.claims.trick_gains import Gain, TricksParams, both, sparse, trick_gains
+from dst_repro.claims.trick_gains import Gain, TricksParams, both, difference, sparse, trick_gains
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
-from dst_repro.statistics.paired import Paired, paired
+from dst_repro.statistics.paired import Paired
 
 
 @claims.register("parts-help", TricksParams)
@@ -55,4 +55,4 @@ def parts_help(frames: Frames, params: TricksParams) -> Answer:
 
 
 def _between(one: Gain, other: Gain) -> Paired:
-    return paired(accuracies(one.treated, one.selection), accuracies(other.treated, other.selection))
+    return difference(one.treated, other.treated, one.selection)

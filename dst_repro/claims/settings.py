@@ -11,11 +11,12 @@ from typing import Annotated
 import pandas as pd
 from pydantic import Field
 
-from dst_repro.claims.base import Judged, accuracies
+from dst_repro.claims.base import Judged
 from dst_repro.errors import UserError
 from dst_repro.statistics.summary import Summary, summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, cells
+from dst_repro.tables.judging import accuracies
 from dst_repro.tables.ranking import Fields
 
 CRITERIA = ("magnitude", "mest", "snip", "each-sign-equal", "reciprocal-sensitivity")

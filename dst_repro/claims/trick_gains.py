@@ -8,13 +8,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from dst_repro.claims.base import Judged, accuracies
+from dst_repro.claims.base import Judged
 from dst_repro.claims.settings import rest
 from dst_repro.records.frames import Frames
-from dst_repro.statistics.paired import Paired, paired
+from dst_repro.records.ghosts import with_epochs
+from dst_repro.statistics.paired import Paired, differences, paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import Cell, cells
 from dst_repro.tables.gains import GainsParams, gains
+from dst_repro.tables.judging import Selection, accuracies
 
 
 class TricksParams(Judged):
@@ -22,6 +24,9 @@ class TricksParams(Judged):
     """Of which tricks the gain is asked, as a table of gains calls them."""
     whole: Annotated[tuple[str, ...], Field(strict=False)] = GainsParams().whole
     """The tricks that are called `all`."""
+    selection: Selection = "best_without_ghosts"
+    """The epoch by which a run is judged: the best on images held out of those in which neither it nor the run that it
+    is compared with has ghosts. Without images held out there is none that is best on them: then the last."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +41,13 @@ class Gain:
     @property
     def found(self) -> Paired:
         """In points."""
-        return paired(accuracies(self.treated, self.selection), accuracies(self.control, self.selection))
+        return difference(self.treated, self.control, self.selection)
 
     @property
     def by_seed(self) -> dict[int, float]:
-        with_, without = (accuracies(cell, self.selection) for cell in (self.treated, self.control))
-        return {seed: with_[seed] - without[seed] for seed in with_ if seed in without}
+        """In points."""
+        with_ = accuracies(self.treated, self.selection, self.control)
+        return differences(with_, accuracies(self.control, self.selection, self.treated))
 
     @property
     def density(self) -> float:
@@ -56,6 +62,7 @@ class Gain:
 
 def trick_gains(frames: Frames, params: TricksParams) -> list[Gain]:
     """All cells with tricks whose like without them is planned, in the order and by the names of the table of gains."""
+    frames = Frames(with_epochs(frames), frames.history)
     known = {cell.id: cell for cell in cells(frames.runs, params.where)}
     of_run = {str(run): cell for cell in known.values() for run in cell.runs["id"]}
     without = {rest(cell, "tricks"): cell for cell in known.values() if rest(cell) == rest(cell, "tricks")}
@@ -65,6 +72,11 @@ def trick_gains(frames: Frames, params: TricksParams) -> list[Gain]:
         treated = of_run[f"{row['runs']} {row['left_out']}".split()[0]]
         found.append(Gain(str(row["tricks"]), treated, without[rest(treated, "tricks")], params.selection))
     return found
+
+
+def difference(one: Cell, other: Cell, selection: str) -> Paired:
+    """In points, seed by seed, each judged beside the other."""
+    return paired(accuracies(one, selection, other), accuracies(other, selection, one))
 
 
 def sparse(found: Iterable[Gain]) -> list[Gain]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Literal
+from statistics import median
 
-from dst_repro.claims.base import EPOCHS, Answer, gaps, together, used, when, within
+from dst_repro.claims.base import Answer, brief, few, gaps, together, used, when, within
 from dst_repro.claims.settings import rest
 from dst_repro.claims.trick_gains import Gain, TricksParams, both, sparse, trick_gains
 from dst_repro.records.frames import Frames
 from dst_repro.registry import claims
-from dst_repro.statistics.paired import paired
+from dst_repro.statistics.paired import Paired, paired
 from dst_repro.statistics.verdicts import POINTS, POINTS_ELSEWHERE
+from dst_repro.tables.judging import EPOCHS, Selection
 
 
 class AgreeParams(TricksParams):
@@ -21,7 +22,7 @@ class AgreeParams(TricksParams):
     """A field in which otherwise like runs differ. None: variants of the tricks are compared."""
     reference: str = ""
     """The value of that field from which the others are counted; nothing for none."""
-    against: Literal["last", "best_on_validation", "best_on_test"] | None = None
+    against: Selection | None = None
     """Or the epoch by which the same runs are judged as well."""
 
 
@@ -43,11 +44,27 @@ def variants_agree(frames: Frames, params: AgreeParams) -> Answer:
     largest = max((one for _, one, _ in found), key=lambda one: abs(one.mean))
     margins = [POINTS.get(other.control.dataset, POINTS_ELSEWHERE) if params.margin is None else params.margin
                for _, _, other in found]  # fmt: skip
-    each = ", ".join(f"{name} {one.mean:+.2f} [{one.low:+.2f}, {one.high:+.2f}]" for name, one, _ in found)
     allowed = " or ".join(f"{margin:g}" for margin in sorted(set(margins)))
-    verdict = together(within(one, margin) for (_, one, _), margin in zip(found, margins, strict=True))
-    text = f"gain less that of the usual: {each} points; to lie within {allowed}; {when(every, params.selection)}"
+    verdicts = [within(one, margin) for (_, one, _), margin in zip(found, margins, strict=True)]
+    text = (
+        f"gain less that of the usual: {verdicts.count('holds')} of {len(found)} intervals within {allowed}, needed in "
+    )
+    text += f"all; {_summary([(name, one) for name, one, _ in found])}; {when(every, params.selection)}"
+    text += f", the other {EPOCHS[params.against]}" if params.against else ""
+    verdict = together(verdicts)
     return Answer(verdict, text + gaps(every), largest.mean, largest.low, largest.high, max(margins), used(every))
+
+
+def _summary(found: list[tuple[str, Paired]]) -> str:
+    """The largest differences, of more than three the median and the widest interval as well."""
+    ordered = sorted(found, key=lambda one: -abs(one[1].mean))
+    text = "in points " + few([f"{name} {brief(one)}" for name, one in ordered])
+    wide = [(one.high - one.low, name) for name, one in found if one.high == one.high]
+    if len(found) > 3 and wide:
+        widest, name = max(wide)
+        middle = median(one.mean for _, one in found)
+        text += f"; the widest interval has {widest:.2f} ({name}), the median difference is {middle:+.2f}"
+    return text
 
 
 Pair = tuple[str, Gain, Gain]
@@ -72,7 +89,7 @@ def _fields(known: list[Gain], params: AgreeParams) -> list[Pair]:
 
 def _judged(known: list[Gain], params: AgreeParams) -> list[Pair]:
     name = str(params.against)
-    return [(f"{gain.name} {EPOCHS[name]}", Gain(gain.tricks, gain.treated, gain.control, name), gain)
+    return [(gain.name, Gain(gain.tricks, gain.treated, gain.control, name), gain)
             for gain in known if gain.tricks == params.tricks]  # fmt: skip
 
 

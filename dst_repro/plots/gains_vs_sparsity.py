@@ -18,7 +18,7 @@ APART = 0.06
 
 @plots.register("gains-vs-sparsity", GainsParams)
 class GainsVsSparsity:
-    """Gain of tricks against sparsity, a line a mask, with 95 % intervals; the gain of dense training as a level"""
+    """Gain of tricks against sparsity, a line a mask, with 95 % intervals; dense training at the left"""
 
     @staticmethod
     def frame(frames: Frames, params: GainsParams) -> pd.DataFrame:
@@ -39,29 +39,38 @@ class GainsVsSparsity:
         for (title, rows), axes in zip(panels, line, strict=True):
             _draw(axes, rows, looks)
             axes.set_title(title)
-            axes.set_xlabel("density (%)")
+            axes.set_xlabel("sparsity (%)")
         line[0].set_ylabel("gain in test accuracy (points)")
         style.legend(figure, [look.line() for look in looks.values()])
         return figure
 
 
 def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
-    """Densities fall and are equally far apart, whatever they are."""
+    """Sparsities rise and are equally far apart, whatever they are."""
     densities = sorted(rows["density"].dropna().unique(), reverse=True)
     place = {density: number for number, density in enumerate(densities)}
+    labels = {number: f"{100 - density:g}" for density, number in place.items()}
     sparse = [name for name in looks if (rows[rows["method"] == name]["density"].notna()).any()]
     axes.axhline(0, color="0.6", linewidth=0.8)
     for name, look in looks.items():
         own = rows[rows["method"] == name]
-        for gain in own.loc[own["density"].isna(), "gain"]:
+        level = own[own["density"].isna()]
+        for gain in level["gain"]:
             axes.axhline(gain, color=look.colour, linestyle=look.stroke)
+        if len(level):
+            labels[-1] = "dense"
+            axes.errorbar([-1] * len(level), level["gain"], _bars(level), **look.spread() | {"linestyle": "none"})
         line = own.dropna(subset=["density"]).sort_values("density", ascending=False)
         if len(line):
             shift = APART * (sparse.index(name) - (len(sparse) - 1) / 2)
             x = line["density"].map(place) + shift
-            low, high = (line["gain"] - line["low"]).fillna(0), (line["high"] - line["gain"]).fillna(0)
-            axes.errorbar(x, line["gain"], (low, high), **look.spread())
-    axes.set_xticks(range(len(densities)), [f"{density:g}" for density in densities])
+            axes.errorbar(x, line["gain"], _bars(line), **look.spread())
+    axes.set_xticks(sorted(labels), [labels[number] for number in sorted(labels)])
     axes.xaxis.set_minor_locator(NullLocator())
-    if densities:
-        axes.set_xlim(-0.4, len(densities) - 0.6)
+    if labels:
+        axes.set_xlim(min(labels) - 0.4, max(labels) + 0.4)
+
+
+def _bars(rows: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
+    """From the gain down and up to the ends of its interval; nothing where there is none."""
+    return (rows["gain"] - rows["low"]).fillna(0), (rows["high"] - rows["gain"]).fillna(0)

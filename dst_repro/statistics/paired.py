@@ -52,3 +52,8 @@ def holm(p: Sequence[float]) -> list[float]:
         for place, value in zip(known, corrected, strict=True):
             found[place] = float(value)
     return found
+
+
+def family(p: Sequence[float]) -> list[float]:
+    """The same for a table: a single test has nothing to be corrected for, and no such p."""
+    return holm(p) if sum(not math.isnan(value) for value in p) > 1 else [math.nan] * len(p)

@@ -17,9 +17,14 @@ def statements(frames: Frames, item: Item) -> list[str]:
     every, where = frames.of(item.experiments).runs, item.params.get("where", {})
     runs = select(every, where)
     out: list[str] = []
-    for text, group in runs[runs["reduced"].fillna("") != ""].groupby("reduced"):
-        share = "" if len(group) == len(runs) else f" ({len(group)} of {how_many(len(runs), 'run')})"
-        out.append(f"Reduced{share}: {str(text).rstrip('.')}.")
+    part = f" ({{}} of {how_many(len(runs), 'run')})"
+    reduced = [
+        ("" if len(group) == len(runs) else f" ({len(group)} of {how_many(len(runs), 'run')})")
+        + f": {str(text).rstrip('.')}"
+        for text, group in runs[runs["reduced"].fillna("") != ""].groupby("reduced")
+    ]
+    if reduced:
+        out.append(f"Reduced{';'.join(reduced)}.")
     noted = runs[runs["note"].fillna("") != ""]
     for (dataset, note), _ in noted.groupby(["dataset", "note"]):
         out.append(f"Data, {names.shown('dataset', str(dataset))}: {str(note).rstrip('.')}.")

@@ -10,7 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from dst_repro.plan.config import PARENTS
-from dst_repro.records import sparsest
+from dst_repro.records import ghosts, sparsest
 from dst_repro.records.frames import RUNS
 from dst_repro.registry import Params
 from dst_repro.tables import names
@@ -18,7 +18,7 @@ from dst_repro.tables.known import among
 
 Where = dict[str, list[str | int | float | bool]]
 
-SILENT = {"seed", "threads", "step_history", *sparsest.COLUMNS}
+SILENT = {"seed", "threads", "step_history", *sparsest.COLUMNS, *ghosts.COLUMNS}
 """Columns that tell no two cells apart in the eyes of a reader."""
 
 
@@ -178,14 +178,17 @@ def _is_number(word: str) -> bool:
     return True
 
 
-def gaps(cell: Cell, without_value: Iterable[int] = ()) -> str:
-    """The seeds that do not count, by reason: `s1 diverged, s2 s4 missing`; `all missing` if every seed is."""
+def gaps(cell: Cell, without_value: Iterable[int] = (), why: str = "without a value") -> str:
+    """The seeds that do not count, by reason: `s1 diverged, s2 s4 missing`; `all missing` if every seed is.
+
+    `why` is the reason of finished runs.
+    """
     reasons: dict[str, list[int]] = {}
     for seed, status in zip(cell.runs["seed"], cell.runs["status"], strict=True):
         if status != "finished":
             reasons.setdefault(str(status), []).append(int(seed))
         elif seed in without_value:
-            reasons.setdefault("without a value", []).append(int(seed))
+            reasons.setdefault(why, []).append(int(seed))
     parts = [
         ("all" if len(seeds) == cell.planned > 1 else " ".join(f"s{seed}" for seed in seeds)) + f" {reason}"
         for reason, seeds in reasons.items()

@@ -15,11 +15,11 @@ from dst_repro.errors import UserError, did_you_mean
 from dst_repro.records.frames import Frames
 from dst_repro.registry import tables
 from dst_repro.statistics.matching import Point, at_density
-from dst_repro.statistics.paired import differences, holm, paired
+from dst_repro.statistics.paired import differences, family, paired
 from dst_repro.statistics.summary import COLUMNS, columns, summarise
 from dst_repro.tables import fields, names
 from dst_repro.tables.cells import Cell, Selected, cells
-from dst_repro.tables.render import Table
+from dst_repro.tables.render import Table, shown_p
 from dst_repro.words import signed
 
 LONG = ["dataset", "model", "place", "treatment", "setting", "control", "control_setting", "density_percent", *COLUMNS,
@@ -137,7 +137,7 @@ def difference(frames: Frames, params: DifferenceParams) -> list[dict[str, Any]]
             common = {"place": ", ".join(place), "labels": place, "treatment": name, "control": params.against}
             made = [common | _row(pair, params.selection) for pair in _pairs(treated, control)]
             rows += sorted(made, key=lambda row: (math.isnan(row["density_percent"]), -row["density_percent"]))
-    return [row | {"p_holm": p} for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True)]
+    return [row | {"p_holm": p} for row, p in zip(rows, family([row["p"] for row in rows]), strict=True)]
 
 
 def _told_apart(same: Sequence[Cell], name: str) -> None:
@@ -158,7 +158,7 @@ def table(frames: Frames, params: DifferenceParams) -> Table:
     rows = difference(frames, params)
     titles = [*map(names.field, params.blocks), names.field(params.field), "at the density of"]
     heads = ["density (%)", f"difference to {names.treatment(params.against)} (points)", "95 % interval", "seeds up",
-             "p (Holm)"]  # fmt: skip
+             "p (Holm)" if sum(row["p"] == row["p"] for row in rows) > 1 else "p"]  # fmt: skip
     labels = [
         (*(names.shown(field, word) for field, word in zip(params.blocks, row["labels"], strict=True)),
          names.treatment(row["treatment"]), row["at"])
@@ -172,7 +172,6 @@ def table(frames: Frames, params: DifferenceParams) -> Table:
 
 def _texts(row: dict[str, Any]) -> list[str]:
     interval = "" if math.isnan(row["low"]) else f"{signed(row['low'])} to {signed(row['high'])}"
-    p = "" if math.isnan(row["p_holm"]) else "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
     signs = f"{row['up']} of {row['n']}" if row["n"] else ""
     density = "" if math.isnan(row["density_percent"]) else f"{row['density_percent']:.2f}"
-    return [density, row["text"], interval, signs, p]
+    return [density, row["text"], interval, signs, shown_p(row)]

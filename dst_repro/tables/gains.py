@@ -6,29 +6,34 @@ import json
 import math
 from collections import defaultdict
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pandas as pd
 from pydantic import Field
 
 from dst_repro.records.frames import TOGETHER, Frames
+from dst_repro.records.ghosts import with_epochs
 from dst_repro.registry import tables
-from dst_repro.statistics.paired import differences, holm, paired
+from dst_repro.statistics.paired import differences, family, paired
 from dst_repro.statistics.summary import COLUMNS, columns, summarise
 from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, Selected, cells, gaps, plain
-from dst_repro.tables.render import Table
+from dst_repro.tables.judging import GHOSTLESS, Selection, accuracies, with_ghosts
+from dst_repro.tables.render import Table, shown_p
 
 LONG = ["dataset", "model", "method", "setting", "density", "tricks", "without", "gain", *COLUMNS[1:],
-        "up", "planned", "p", "p_holm", "text", "runs", "left_out"]  # fmt: skip
-HEADS = ("without (%)", "gain (points)", "95 % interval", "seeds up", "p (Holm)")
+        "up", "planned", "p", "p_holm", "last_gain", "early", "text", "runs", "left_out"]  # fmt: skip
+HEADS = ("without (%)", "gain (points)", "95 % interval", "seeds up")
+BESIDE = ("gain at the last epoch", "best epoch has ghosts")
+"""Beside what is judged by an epoch without ghosts."""
 
 Tricks = dict[str, dict[str, Any]]
 
 
 class GainsParams(Selected):
-    selection: Literal["last", "best_on_validation", "best_on_test"] = "last"
-    """The epoch by which a run is judged, with tricks and without."""
+    selection: Selection = "last"
+    """The epoch by which a run is judged, with tricks and without. `best_without_ghosts` is the best on images held out
+    of those in which neither of the two has ghosts."""
     whole: Annotated[tuple[str, ...], Field(strict=False)] = (
         "ghost-skips", "label-smoothing", "rescaled-init", "soft-neurons"
     )  # fmt: skip
@@ -38,9 +43,10 @@ class GainsParams(Selected):
 def gains(frames: Frames, params: GainsParams) -> pd.DataFrame:
     """One row a cell with tricks whose like without them is planned; accuracies in percent, gains in points.
 
-    Single tricks come first, then sets. `p_holm` is corrected for all rows of the frame together.
+    Single tricks come first, then sets. `p_holm` is corrected for all rows of the frame together; the p of a single one
+    is not.
     """
-    known = cells(frames.runs, params.where)
+    known = cells(with_epochs(frames), params.where)
     called = _names({cell.id: _tricks(cell) for cell in known}, params.whole)
     alike: dict[str, list[Cell]] = defaultdict(list)
     for cell in known:
@@ -51,7 +57,7 @@ def gains(frames: Frames, params: GainsParams) -> pd.DataFrame:
         treated = sorted((c for c in group if _tricks(c)), key=lambda c: (len(_tricks(c)), called[c.id]))
         rows += [_row(cell, control, called[cell.id], params) for cell in treated if control is not None]
     frame = pd.DataFrame(rows, columns=LONG)
-    return frame.assign(p_holm=holm(list(frame["p"])))
+    return frame.assign(p_holm=family(list(frame["p"])))
 
 
 def _config(cell: Cell) -> dict[str, Any]:
@@ -102,9 +108,10 @@ def _words(params: dict[str, Any], variants: list[dict[str, Any]]) -> str:
 
 
 def _row(cell: Cell, control: Cell, name: str, params: GainsParams) -> dict[str, Any]:
-    column = f"{params.selection}.test_accuracy"
-    values = [{int(s): 100 * v for s, v in zip(c.finished["seed"], c.finished[column], strict=True) if v == v}
-              for c in (cell, control)]  # fmt: skip
+    values, last = (
+        [accuracies(one, selection, other) for one, other in ((cell, control), (control, cell))]
+        for selection in (params.selection, "last")
+    )
     found = paired(*values)
     ids = cell.runs.set_index("seed")["id"]
     both = [seed for seed in ids.index if seed in values[0] and seed in values[1]]
@@ -113,21 +120,23 @@ def _row(cell: Cell, control: Cell, name: str, params: GainsParams) -> dict[str,
         "density": 100 * float(cell.runs["density"].iloc[0]), "tricks": name,
         "without": summarise(values[1][seed] for seed in both).mean, "gain": found.mean,
         **columns(differences(*values).values()), "up": found.up, "planned": cell.planned, "p": found.p,
-        "text": _text(cell, control, found.mean, found.n, [set(one) for one in values]),
+        "last_gain": paired(*last).mean, "early": sum(with_ghosts(cell).get(seed, False) for seed in both),
+        "text": _text(cell, control, found.mean, found.n, [set(one) for one in values],
+                      "with ghosts in every epoch" if params.selection in GHOSTLESS else "without a value"),
         "runs": " ".join(ids[ids.index.isin(both)]), "left_out": " ".join(ids[~ids.index.isin(both)]),
     }  # fmt: skip
 
 
-def _text(cell: Cell, control: Cell, mean: float, n: int, have: list[set[int]]) -> str:
+def _text(cell: Cell, control: Cell, mean: float, n: int, have: list[set[int]], why: str) -> str:
     """`+1.23 (3)`; `+0.40 (1 of 3; s1 missing, without tricks s2 diverged)`; `—` for none.
 
-    `have` are the seeds that have a value, with tricks and without.
+    `have` are the seeds that have a value, with tricks and without; `why` is said of those finished with tricks.
     """
     number = f"{mean:+.2f}" if n else "\N{EM DASH}"
     if n == cell.planned:
         return f"{number} ({n})"
     seeds = {int(seed) for seed in cell.runs["seed"]}
-    own = gaps(cell, seeds - have[0])
+    own = gaps(cell, seeds - have[0], why)
     planned = {int(seed) for seed in control.runs["seed"]}
     wanting = replace(control, runs=control.runs[control.runs["seed"].isin(seeds & have[0])])
     other = gaps(wanting, planned - have[1])
@@ -142,27 +151,34 @@ def _text(cell: Cell, control: Cell, mean: float, n: int, have: list[set[int]]) 
 def table(frames: Frames, params: GainsParams) -> Table:
     """What tricks gain over the same run without them, with 95 % intervals and the number of seeds that gain
 
-    Differences are taken seed by seed: the seeds of both share mask, initial weights and order of the data.
+    Differences are taken seed by seed: the seeds of both share mask, initial weights and order of the data. Where they
+    are judged by an epoch without ghosts, the gain at the last epoch stands beside, and in how many of the pairs the
+    best epoch of all has ghosts.
     """
     long = gains(frames, params)
     rows: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in long.to_dict("records")]
-    told = {cell.setting: cell.told for cell in cells(frames.runs, params.where)}
+    told = {cell.setting: cell.told for cell in cells(with_epochs(frames), params.where)}
     labels = [(*names.row(r, LONG[:3]), told[r["setting"]], names.prose(r["tricks"])) for r in rows]
     for place in (1, 0):  # said once for all in the title, unless they differ
         if len({label[place] for label in labels}) == 1:
             labels = [(*label[:place], "", *label[place + 1 :]) for label in labels]
-    texts = [[_minus(word) for word in _texts(row)] for row in rows]
+    beside = params.selection in GHOSTLESS
+    heads = [*HEADS, "p (Holm)" if long["p"].count() > 1 else "p", *(BESIDE if beside else ())]
+    texts = [[_minus(word) for word in _texts(row, beside)] for row in rows]
     cell_of = dict(zip(frames.runs["id"], frames.runs["cell"], strict=True))
-    behind = [[cell_of.get(row["runs"].partition(" ")[0], "")] * len(HEADS) for row in rows]  # those with tricks
+    behind = [[cell_of.get(row["runs"].partition(" ")[0], "")] * len(heads) for row in rows]  # those with tricks
     titles = ["data set", "model", "mask", "setting", "tricks"]
-    return Table(long, titles, [(head,) for head in HEADS], labels, texts, behind).compact()
+    return Table(long, titles, [(head,) for head in heads], labels, texts, behind).compact()
 
 
-def _texts(row: dict[str, Any]) -> list[str]:
+def _texts(row: dict[str, Any], beside: bool) -> list[str]:
     interval = "" if math.isnan(row["low"]) else f"{row['low']:+.2f} to {row['high']:+.2f}"
-    p = "" if math.isnan(row["p_holm"]) else "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
-    return [f"{row['without']:.2f}" if row["n"] else "\N{EM DASH}", row["text"], interval,
-            f"{row['up']} of {row['n']}" if row["n"] else "", p]  # fmt: skip
+    texts = [f"{row['without']:.2f}" if row["n"] else "\N{EM DASH}", row["text"], interval,
+             f"{row['up']} of {row['n']}" if row["n"] else "", shown_p(row)]  # fmt: skip
+    if beside:
+        texts.append("" if math.isnan(row["last_gain"]) else f"{row['last_gain']:+.2f}")
+        texts.append(f"{row['early']} of {row['n']}" if row["n"] else "")
+    return texts
 
 
 def _minus(word: str) -> str:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from dst_repro.errors import UserError
 from dst_repro.records.frames import Frames
+from dst_repro.records.ghosts import with_best
 from dst_repro.records.sparsest import with_sparsest
 from dst_repro.registry import tables
 from dst_repro.statistics.summary import COLUMNS, Summary, columns, summarise
@@ -18,7 +19,7 @@ from dst_repro.tables.cells import Cell, Selected, cells, gaps
 from dst_repro.tables.render import Table
 from dst_repro.words import minus, signed
 
-Selection = Literal["last", "best_on_validation", "best_on_test", "sparsest"]
+Selection = Literal["last", "best_on_validation", "best_on_test", "best_without_ghosts", "sparsest"]
 Metric = Literal["accuracy", "density", "difference", "epoch", "train_loss", "test_loss"]
 
 # metric -> (name in the records, heading, factor, decimals)
@@ -31,7 +32,7 @@ METRICS: dict[str, tuple[str, str, float, int]] = {
     "test_loss": ("test_loss", "test loss", 1, 4),
 }
 HEADINGS = {"last": "last epoch", "best_on_validation": "best on validation", "best_on_test": "best on test",
-            "sparsest": "sparsest epoch"}  # fmt: skip
+            "best_without_ghosts": "best on validation without ghosts", "sparsest": "sparsest epoch"}  # fmt: skip
 
 
 class PivotParams(Selected):
@@ -51,7 +52,10 @@ def pivot(frames: Frames, params: PivotParams) -> Table:
 
     The long form has one row a (cell, selection, metric); accuracies and densities are in percent there too.
     """
-    known = cells(with_sparsest(frames) if "sparsest" in (params.selections or ()) else frames.runs, params.where)
+    runs = with_sparsest(frames) if "sparsest" in (params.selections or ()) else frames.runs
+    if "best_without_ghosts" in (params.selections or ()):
+        runs = with_best(Frames(runs, frames.history))
+    known = cells(runs, params.where)
     dense = _dense(known)
     heads: dict[tuple[str, ...], None] = {}
     fields: dict[tuple[str, ...], dict[tuple[str, ...], dict[str, Any]]] = {}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import html
 import itertools
+import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pandas as pd
 
@@ -39,6 +42,12 @@ class Table:
             [(key[-1], len(list(group))) for key, group in itertools.groupby(head[: level + 1] for head in self.heads)]
             for level in range(depth)
         ]
+
+
+def shown_p(row: Mapping[str, Any]) -> str:
+    """What stands below `p (Holm)`; the only test of a table has nothing to be corrected for, and stands below `p`."""
+    p = row["p"] if math.isnan(row["p_holm"]) else row["p_holm"]
+    return "" if math.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def csv(table: Table) -> str:

@@ -31,10 +31,15 @@ def test_every_criterion_against_the_mask_of_its_density() -> None:
     assert "lowest +1.10 points" in answer.evidence
 
 
-def test_too_few_above_fail() -> None:
+def test_too_few_above_decide_nothing_unless_the_mean_is_below() -> None:
+    """Differences -1 and 0.5, and 2 and 2: 0.5 and 1.25 in the mean. Then both masks: -1 and -1.01, sd 0.007."""
     rows = [*static(80, 81), *pruned("magnitude", 79, 81.5), *pruned("snip", 82, 83)]
     answer = beats_static(frames(*rows), StaticParams(treatments=TWO))
-    assert (answer.verdict, answer.statistic) == ("fails", 0.5)
+    assert (answer.verdict, answer.statistic) == ("inconclusive", 0.5)
+    rows = [*static(80, 81), *pruned("magnitude", 79.6, 79.38), *pruned("snip", 78.4, 80.6)]
+    answer = beats_static(frames(*rows), StaticParams(treatments=TWO))
+    assert (answer.verdict, answer.statistic) == ("fails", 0)
+    assert "0 significantly below (Holm)" in answer.evidence
 
 
 def test_one_significantly_below_fails() -> None:

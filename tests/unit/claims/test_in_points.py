@@ -101,9 +101,11 @@ def period(steps: int, *accuracies: float) -> Rows:
     return pruned("magnitude", *accuracies, method_params={"update_period": steps})
 
 
-@pytest.mark.parametrize(("often", "verdict"), [((90, 91), "holds"), ((93.01, 93.99), "fails"), ((92.5, 93), "fails")])
+@pytest.mark.parametrize(
+    ("often", "verdict"), [((90, 91), "holds"), ((93.01, 93.99), "fails"), ((92.5, 93), "inconclusive")]
+)
 def test_frequent_updates_are_no_better(often: tuple[float, ...], verdict: str) -> None:
-    """The best of the others has 92 and 93: above; significantly below; below."""
+    """The best of the others has 92 and 93: above; significantly below; below, though not significantly."""
     rows = period(25, 80, 81) + period(50, *often) + period(100, 90, 91) + period(800, 92, 93)
     answer = frequent_updates(frames(*rows), FrequentParams())
     assert answer.verdict == verdict

@@ -6,9 +6,11 @@ import math
 
 import pytest
 
-from dst_repro.claims.base import accuracies, everywhere, gaps, mostly, of_share, signs, used, when
+from dst_repro.claims.base import brief, counted, everywhere, few, gaps, mostly, of_share, overall, signs, used, when
 from dst_repro.statistics.paired import Paired, paired
+from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import cells
+from dst_repro.tables.judging import accuracies
 from tests.small import frames, run
 
 # differences of two seeds: mean 1, standard error 0.01, t = 100; at one degree of freedom p = 2 / pi * atan(1 / t)
@@ -18,6 +20,8 @@ DOWN = paired({0: -1.01, 1: -0.99}, {0: 0.0, 1: 0.0})
 MAYBE = paired({0: 3.0, 1: -1.0}, {0: 0.0, 1: 0.0})
 MAYBE_NOT = paired({0: -3.0, 1: 1.0}, {0: 0.0, 1: 0.0})
 ONE = paired({0: 1.0}, {0: 0.0})
+ABOVE, AROUND, BELOW = (summarise(values) for values in ((1.0, 1.1), (-1.0, 1.1), (-1.0, -1.1)))
+MEANS = {"ABOVE": ABOVE, "AROUND": AROUND, "BELOW": BELOW}
 NONE = paired({0: 1.0}, {1: 0.0})
 
 
@@ -43,11 +47,43 @@ def test_signs_are_corrected_together() -> None:
 
 @pytest.mark.parametrize(
     ("found", "verdict"),
-    [([ONE] * 9 + [MAYBE_NOT], "holds"), ([ONE] * 8 + [MAYBE_NOT] * 2, "fails"), ([ONE] * 9 + [DOWN], "fails"),
+    [([ONE] * 9 + [MAYBE_NOT], "holds"), ([ONE] * 8 + [MAYBE_NOT] * 2, "inconclusive"), ([ONE] * 9 + [DOWN], "fails"),
      ([NONE], "not run")],
 )  # fmt: skip
 def test_most_are_above_and_none_significantly_below(found: list[Paired], verdict: str) -> None:
-    assert mostly(signs(found), 0.9) == verdict
+    assert mostly(found, ABOVE, 0.9) == verdict
+
+
+@pytest.mark.parametrize(
+    ("mean", "few", "many"),
+    [
+        ("ABOVE", "inconclusive", "holds"),
+        ("AROUND", "inconclusive", "inconclusive"),
+        ("BELOW", "fails", "inconclusive"),
+    ],
+)
+def test_the_mean_of_all_decides_together_with_the_share(mean: str, few: str, many: str) -> None:
+    """Of one in two above zero, and of all."""
+    assert mostly([ONE, MAYBE_NOT], MEANS[mean], 0.9) == few
+    assert mostly([ONE, MAYBE], MEANS[mean], 0.9) == many
+    assert mostly([ONE, MAYBE], MEANS[mean], 0.9, unknown=1) == "inconclusive"
+
+
+def test_the_mean_of_all_is_one_of_seeds_that_all_have() -> None:
+    """Seeds 0 and 1: (1 + 3) / 2 and (2 + 6) / 2. Of one seed the cases are the units: 1 and 3."""
+    found = overall([{0: 1.0, 1: 2.0, 2: 9.0}, {0: 3.0, 1: 6.0}, {}])
+    assert (found.n, found.mean) == (2, 3.0)
+    assert overall([{0: 1.0}, {0: 3.0}]) == (2, 2.0, math.sqrt(2))
+    assert overall([]).n == 0
+
+
+def test_words() -> None:
+    assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
+    assert few(["a", "b", "c"]) == "a, b, c"
+    assert few(["a", "b", "c", "d", "e"]) == "a, b, c, and 2 more"
+    assert brief(ONE) == "+1.00"
+    assert brief(UP) == "+1.00 [+0.87, +1.13]"  # 12.7062 * 0.01
+    assert signs([UP]).text == "1 of 1 above zero, 1 of them significantly; 0 significantly below"
 
 
 @pytest.mark.parametrize(
