@@ -17,7 +17,6 @@ def statements(frames: Frames, item: Item) -> list[str]:
     every, where = frames.of(item.experiments).runs, item.params.get("where", {})
     runs = select(every, where)
     out: list[str] = []
-    part = f" ({{}} of {how_many(len(runs), 'run')})"
     reduced = [
         ("" if len(group) == len(runs) else f" ({len(group)} of {how_many(len(runs), 'run')})")
         + f": {str(text).rstrip('.')}"
