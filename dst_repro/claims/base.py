@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal, NamedTuple
 
 from dst_repro.statistics.paired import Paired, holm
@@ -116,30 +117,30 @@ def signs(found: Sequence[Paired]) -> Signs:
 
 
 def overall(by_seed: Sequence[Mapping[int, float]]) -> Summary:
-    """The mean over cases, each a seed -> its difference: its units are the seeds that all cases have, as cases share
-    them; where there are not two of these, the cases.
+    """The median over cases, each a seed -> its difference, in the mean over the seeds that all cases have, as cases
+    share them; where there are not two of these, the mean over cases. A few cases that are far off don't decide.
     """
     known = [one for one in by_seed if one]
     seeds = set.intersection(*map(set, known)) if known else set()
     if len(seeds) < 2:
         return summarise(summarise(one.values()).mean for one in known)
-    return summarise(summarise(one[seed] for one in known).mean for seed in sorted(seeds))
+    return summarise(median(one[seed] for one in known) for seed in sorted(seeds))
 
 
-def mostly(found: Sequence[Paired], mean: Summary, share: float, unknown: int = 0) -> Verdict:
-    """Whether differences are above zero in most cases, at least in a share of them; `mean` is that over all of them.
+def mostly(found: Sequence[Paired], whole: Summary, share: float, unknown: int = 0) -> Verdict:
+    """Whether differences are above zero in most cases, at least in a share of them; `whole` is `overall` of them.
 
-    It is, where so many means are above zero, the mean over cases is with its 95 % interval, and none of them is
-    significantly below. It is not, where one is significantly below, or fewer means are above and the mean over cases
-    lies below zero with its interval. Else neither is shown.
+    They are, where so many means are above zero, the median over cases is with its 95 % interval, and none of them is
+    significantly below. They are not, where one is significantly below, or fewer means are above and the median over
+    cases lies below zero with its interval. Else neither is shown.
     """
-    counted = signs(found)
-    if not counted.cases:
+    tested = signs(found)
+    if not tested.cases:
         return "not run"
-    if counted.against:
+    if tested.against:
         return "fails"
-    enough, whole = of_share(counted.up, counted.cases, share, unknown), above(mean)
-    return enough if enough == whole else "inconclusive"
+    enough = of_share(tested.up, tested.cases, share, unknown)
+    return enough if enough == above(whole) else "inconclusive"
 
 
 def everywhere(found: Sequence[Paired], unknown: int = 0) -> Verdict:

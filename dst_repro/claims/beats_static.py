@@ -34,9 +34,9 @@ class StaticParams(Judged):
 def beats_static(frames: Frames, params: StaticParams) -> Answer:
     """Nearly everywhere every criterion is above the static mask of the same density
 
-    Differences seed by seed. A share of their means has to be above zero, and the mean of all with its 95 % interval
-    over seeds; none may be significantly below after Holm's correction. One that is decides against it, or fewer and a
-    mean that lies below zero with its interval; else neither is shown. The statistic is that share.
+    Differences seed by seed. A share of their means has to be above zero, and their median over cells with its 95 %
+    interval over seeds; none may be significantly below after Holm's correction. One that is decides against it, or
+    fewer and a median that lies below zero with its interval; else neither is shown. The statistic is that share.
     """
     known = cells(frames.runs, params.where)
     controls: dict[str, Cell] = {}
@@ -54,16 +54,16 @@ def beats_static(frames: Frames, params: StaticParams) -> Answer:
     every = list({cell.id: cell for pair in both for cell in pair}.values())
     if not tested.cases:
         return Answer("not run", f"no seed of a mask that changes and of {params.control} is finished{gaps(every)}")
-    mean = overall([differences(*(of(one, params.selection) for one in pair)) for pair in both])
+    whole = overall([differences(*(of(one, params.selection) for one in pair)) for pair in both])
     lowest, where = min(((one.mean, cell) for one, (cell, _) in zip(found, both, strict=True) if one.n),
                         key=lambda one: one[0])  # fmt: skip
     below = sum(one.high < 0 for one in found)
     text = f"difference to {params.control}: {tested.text}, {below} below by their own intervals; needed "
-    text += f"{100 * params.share:g} % and none significantly below, and a mean above 0: "
-    text += f"{brief(mean)} points; lowest {lowest:+.2f} points "
+    text += f"{100 * params.share:g} % and none significantly below, and their median above 0: "
+    text += f"{brief(whole)} points; lowest {lowest:+.2f} points "
     text += f"({where.dataset}, {where.model}, {where.setting}); {when(every, params.selection)}"
     text += f"; {how_many(unknown, 'cell')} unknown" if unknown else ""
-    return Answer(mostly(found, mean, params.share, unknown), text + gaps(every), tested.up / tested.cases,
+    return Answer(mostly(found, whole, params.share, unknown), text + gaps(every), tested.up / tested.cases,
                   threshold=params.share, runs=used(every))  # fmt: skip
 
 

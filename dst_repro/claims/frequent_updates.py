@@ -50,16 +50,16 @@ def frequent_updates(frames: Frames, params: FrequentParams) -> Answer:
     every = [cell for curve in curves.values() for cell in curve.values()]
     if not counted.cases:
         return Answer("not run", f"no setting has both frequent and rarer updates{gaps(every)}", runs=used(every))
-    mean = overall(by_seed)
+    whole = overall(by_seed)
     means = {steps: summarise(v for curve in curves.values() if steps in curve
                               for v in accuracies(curve[steps], params.selection).values()).mean
              for steps in sorted({steps for curve in curves.values() for steps in curve})}  # fmt: skip
     text = f"best of rarer less best of at most {params.frequent} steps: {counted.text}, needed "
-    text += f"{100 * params.share:g} % and none significantly below, and a mean above 0: "
-    text += f"{brief(mean)} points; mean over settings by period "
+    text += f"{100 * params.share:g} % and none significantly below, and their median above 0: "
+    text += f"{brief(whole)} points; mean over settings by period "
     text += ", ".join(f"{steps}: {mean:.2f} %" for steps, mean in means.items())
     unknown = len(found) - counted.cases
-    return Answer(mostly(found, mean, params.share, unknown), f"{text}; {when(every, params.selection)}{gaps(every)}",
+    return Answer(mostly(found, whole, params.share, unknown), f"{text}; {when(every, params.selection)}{gaps(every)}",
                   counted.up / counted.cases, threshold=params.share, runs=used(every))  # fmt: skip
 
 

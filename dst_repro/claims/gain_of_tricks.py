@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import Annotated
 
 from pydantic import Field
@@ -39,9 +38,10 @@ class HelpParams(TricksParams):
 def gain_of_tricks(frames: Frames, params: HelpParams) -> Answer:
     """Tricks improve sparse training nearly everywhere
 
-    Seed by seed. A share of the mean gains has to be above zero, and their mean with its 95 % interval over seeds (of a
-    single one over cells); none may be significantly below after Holm's correction. One that is decides against it, or
-    fewer gains and a mean that lies below zero with its interval; else neither is shown. The statistic is that share.
+    Seed by seed. A share of the mean gains has to be above zero, and their median over cells with its 95 % interval
+    over seeds (of a single one the mean over cells); none may be significantly below after Holm's correction. One that
+    is decides against it, or fewer gains and a median that lies below zero with its interval; else neither is shown.
+    The statistic is that share.
     """
     known = [gain for gain in sparse(trick_gains(frames, params)) if gain.tricks == params.tricks]
     found = [gain.found for gain in known]
@@ -53,12 +53,13 @@ def gain_of_tricks(frames: Frames, params: HelpParams) -> Answer:
     by_density = {d: summarise(g.found.mean for g in known if g.density == d).mean
                   for d in sorted({gain.density for gain in known}, reverse=True)}  # fmt: skip
     each = few([f"{100 * (1 - d):g} % {mean:+.2f}" for d, mean in by_density.items()])
-    mean = overall([gain.by_seed for gain in known])
-    text = f"gains: {tested.text}; needed {100 * params.share:g} % and none significantly below, and a mean above 0: "
+    whole = overall([gain.by_seed for gain in known])
+    text = f"gains: {tested.text}; needed {100 * params.share:g} % and none significantly below, and their median "
     text += (
-        f"{brief(mean)} points, median {median(means):+.2f}, {min(means):+.2f} to {max(means):+.2f}; by sparsity {each}"
+        f"above 0: {brief(whole)} points, mean {summarise(means).mean:+.2f}, {min(means):+.2f} to {max(means):+.2f}; "
     )
-    verdicts: list[Verdict] = [mostly(found, mean, params.share, unknown)]
+    text += f"by sparsity {each}"
+    verdicts: list[Verdict] = [mostly(found, whole, params.share, unknown)]
     if params.reaches:
         verdicts.append(_overlap([one for one in found if one.n], params.reaches))
         text += f"; to overlap {params.reaches[0]:g} to {params.reaches[1]:g}"

@@ -39,8 +39,8 @@ def many(*gains: tuple[float, ...]) -> Rows:
      (((-3, 1), (1, -3.1)), "fails", 0.0), (((-9, 1), (2, -4)), "inconclusive", 0.0)],
 )  # fmt: skip
 def test_tricks_help_nearly_everywhere(gains: tuple[tuple[float, ...], ...], verdict: str, share: float) -> None:
-    """Means over cells by seed, with intervals: 0.94 +- 0.76; 0.74 +- 1.78; the third is -1 significantly; of one seed
-    over cells 1.05 +- 0.64, 5 +- 51; -1.025 +- 0.32; -2.5 +- 12.7.
+    """Medians over cells by seed, with intervals: 1.05 +- 0.64, twice; the third is -1 significantly; of one seed means
+    over cells, 1.05 +- 0.64, 5 +- 51; -1.025 +- 0.32; -2.5 +- 12.7.
     """
     rows = many(*gains) + gaining("dense", -5, -5)
     answer = gain_of_tricks(frames(*rows), HelpParams())
@@ -50,7 +50,7 @@ def test_tricks_help_nearly_everywhere(gains: tuple[tuple[float, ...], ...], ver
 
 def test_mean_and_median_are_said() -> None:
     answer = gain_of_tricks(frames(*many((1, 1), (2, 2), (6, 6))), HelpParams())
-    assert "a mean above 0: +3.00 [+3.00, +3.00] points, median +2.00, +1.00 to +6.00; by" in answer.evidence
+    assert "their median above 0: +2.00 [+2.00, +2.00] points, mean +3.00, +1.00 to +6.00; by" in answer.evidence
     assert "by sparsity 90 % +3.00; " in answer.evidence
 
 
@@ -330,7 +330,7 @@ def test_claims_judge_by_epochs_without_ghosts(late: float, verdict: str, gain: 
     made = with_ghosts(frames(*rows), epochs)
     answer = gain_of_tricks(made, HelpParams())
     assert answer.verdict == verdict
-    assert f"a mean above 0: {gain + 0.01:+.2f} [" in answer.evidence
+    assert f"their median above 0: {gain + 0.01:+.2f} [" in answer.evidence
     assert answer.evidence.endswith("at the best epoch on images held out of those without ghosts")
     best = gain_of_tricks(made, HelpParams(selection="last"))
     assert (best.verdict, best.evidence.endswith("at the last epoch")) == ("holds", True)
