@@ -6,11 +6,12 @@ import math
 
 import pytest
 
-from dst_repro.claims.base import brief, counted, everywhere, few, gaps, mostly, of_share, overall, signs, used, when
+from dst_repro.claims.base import brief, everywhere, few, gaps, mostly, of_share, overall, signs, used, when
 from dst_repro.statistics.paired import Paired, paired
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables.cells import cells
 from dst_repro.tables.judging import accuracies
+from dst_repro.words import how_many
 from tests.small import frames, run
 
 # differences of two seeds: mean 1, standard error 0.01, t = 100; at one degree of freedom p = 2 / pi * atan(1 / t)
@@ -79,7 +80,7 @@ def test_the_median_of_all_is_one_of_seeds_that_all_have() -> None:
 
 
 def test_words() -> None:
-    assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
+    assert [how_many(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
     assert few(["a", "b", "c"]) == "a, b, c"
     assert few(["a", "b", "c", "d", "e"]) == "a, b, c, and 2 more"
     assert brief(ONE) == "+1.00"
