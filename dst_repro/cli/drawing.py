@@ -82,11 +82,12 @@ def _table(frames: Frames, item: Item, builder: Any, params: Any, name: str) -> 
 def _figure(frames: Frames, item: Item, plot: Plot, params: Any, name: str) -> dict[str, Any]:
     import matplotlib
 
-    from dst_repro.plots import style
+    from dst_repro.plots import sizes, style
     from dst_repro.tables import caption, render
 
     frame = plot.frame(frames.of(item.experiments), params)
-    with matplotlib.rc_context(style.RC):
+    # three headlines stand side by side on the report's page
+    with matplotlib.rc_context(style.RC), sizes.drawn_across(sizes.NARROW if item.headline else sizes.WIDTH):
         figure = style.empty(_why_empty(frames, item)) if frame.empty else plot.figure(frame, params)
         style.footnotes(figure, caption.statements(frames, item))
         images = {suffix: _image(figure, suffix) for suffix in METADATA}

@@ -102,7 +102,7 @@ class Item(_File):
     reproduces: str | None = None
     """The published item that it stands beside, as `published/*.csv` spells it."""
     headline: bool = False
-    """Whether the figure is one of those that the report shows first."""
+    """Whether the figure is among those that the report shows first: it is drawn for one of three places in a row."""
     params: dict[str, Any] = {}
 
 

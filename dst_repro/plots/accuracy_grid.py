@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Literal
 
 import pandas as pd
@@ -10,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from dst_repro.errors import UserError
-from dst_repro.plots import names, scale, style
+from dst_repro.plots import names, scale, sizes, style
 from dst_repro.plots.curves import COUNTS
 from dst_repro.plots.scale import Scale
 from dst_repro.records.frames import Frames
@@ -19,7 +18,6 @@ from dst_repro.statistics.summary import summarise
 from dst_repro.tables import fields
 from dst_repro.tables.cells import Cell, Selected, cells
 
-ACROSS = 4  # panels that have room side by side
 COLUMNS = [*style.CELL, "column", "row", "line", "x", *COUNTS]
 
 
@@ -63,14 +61,14 @@ class AccuracyGrid:
         down = places(frame, "row")
         across = [(title, column, rows) for title, rows in style.facets(frame) for column in places(rows, "column")]
         lying = len(across) == 1  # a single column of panels is laid down
-        each = math.ceil(len(across) / math.ceil(len(across) / ACROSS))
+        each = sizes.across(len(down if lying else across))
         chunks = [across[start : start + each] for start in range(0, len(across), each)]
         lines = [[(row, *place) for place in chunk] for chunk in chunks for row in down]
-        lines = [[line[0] for line in lines]] if lying else lines
+        if lying:
+            lines = [[line[0] for line in lines[start : start + each]] for start in range(0, len(lines), each)]
         most = len(lines[0])
         looks = style.treatments(frame["line"])
-        width = style.WIDTH if most > 1 else style.WIDTH / 2 + 0.3
-        figure = Figure(figsize=(width, 0.8 + (1.6 if most > 2 else 1.9) * len(lines)))
+        figure = Figure(figsize=(sizes.width(most > 1), 0.8 + (1.6 if most > 2 else 1.9) * len(lines)))
         grid = figure.subplots(len(lines), most, squeeze=False)
         first: dict[tuple[str, str], Axes] = {}
         for line, all_axes in zip(lines, grid, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import pandas as pd
@@ -10,7 +11,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from dst_repro.errors import UserError
-from dst_repro.plots import scale, style
+from dst_repro.plots import scale, sizes, style
 from dst_repro.plots.scale import Scale
 from dst_repro.published import loader as published
 from dst_repro.records.frames import Frames
@@ -83,17 +84,23 @@ class AccuracyVsDensity:
         handles = [look.line() for pair, look in looks.items() if pair in ours]
         handles += [looks[str(method), ""].published_line() for method in frame.loc[printed, "method"].unique()]
         wide = len(columns) > 1 or len(handles) > 6
-        figure = Figure(figsize=(style.WIDTH if wide else style.WIDTH / 2 + 0.3, 2.9))
-        line = figure.subplots(1, len(columns), squeeze=False)[0]
-        for (title, rows), axes in zip(columns, line, strict=True):
+        across = sizes.across(len(columns))
+        down = math.ceil(len(columns) / across)
+        figure = Figure(figsize=(sizes.width(wide), 2.9 if down == 1 else 2.1 * down + 0.6))
+        grid = figure.subplots(down, across, squeeze=False)
+        for axes in grid.flat[len(columns) :]:
+            axes.set_axis_off()
+        for (title, rows), axes in zip(columns, grid.flat, strict=False):
             for (method, name), points in rows.groupby(["method", "line"], sort=False):
                 (_level if method == "dense" else _points)(axes, points, looks[str(method), str(name)])
             style.log_percent(axes, "x")
             _widen(axes, rows)
-            axes.set_title(title)
+            axes.set_title(style.wrapped(title, across))
             axes.set_xlabel("density (%)")
             scale.limit(axes, rows["accuracy"], rows["accuracy_std"].fillna(0), params.scale, params.least)
-        line[0].set_ylabel(f"{scale.label(params.scale)}, {EPOCHS[params.selection]}")
+        between = "\n" if down > 1 or sizes.width() < sizes.HALF else " "  # panels that are low take two lines
+        for axes in grid[:, 0]:
+            axes.set_ylabel(f"{scale.label(params.scale)},{between}{EPOCHS[params.selection]}")
         style.legend(figure, handles)
         return figure
 
@@ -127,6 +134,8 @@ def _widen(axes: Axes, rows: pd.DataFrame) -> None:
         low, high = max(ends[0].min(), sparse["density"].min() / 3), ends[1].max()
         by = max(1.2, 2 * (low / high) ** 0.5)
         axes.set_xlim(low / by, min(high * by, 120))
+        if high * by < 5 * low / by:
+            style.even_ticks(axes.xaxis)
 
 
 def _level(axes: Axes, rows: pd.DataFrame, look: style.Look) -> None:

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from dst_repro.errors import UserError
 from dst_repro.plan.config import RunConfig
-from dst_repro.plots import scale, style
+from dst_repro.plots import scale, sizes, style
 from dst_repro.plots.accuracy_vs_density import lines_of
 from dst_repro.plots.scale import Scale
 from dst_repro.records import flops
@@ -56,7 +56,7 @@ class AccuracyVsFlops:
         frame = frame.assign(accuracy=scale.shown(frame["accuracy"], params.scale))
         facets = style.facets(frame)
         looks = {key: look.point() for key, look in style.looks(frame.assign(setting=frame["line"])).items()}
-        figure = Figure(figsize=(style.WIDTH, 0.5 + 2.3 * len(facets)))
+        figure = Figure(figsize=(sizes.width(), 0.5 + 2.3 * len(facets)))
         grid = figure.subplots(len(facets), len(LABELS), squeeze=False, sharey="row")
         for (title, rows), line in zip(facets, grid, strict=True):
             for (what, label), axes in zip(LABELS.items(), line, strict=True):

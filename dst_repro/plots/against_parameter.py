@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from dst_repro.errors import UserError
-from dst_repro.plots import style
+from dst_repro.plots import sizes, style
 from dst_repro.published import loader as published
 from dst_repro.records.frames import Frames
 from dst_repro.records.sparsest import with_sparsest
@@ -58,7 +58,7 @@ class AgainstParameter:
     def figure(frame: pd.DataFrame, params: AgainstParams) -> Figure:
         columns = style.facets(frame)
         looks = style.looks(frame.assign(setting=""))
-        size = (style.WIDTH if len(columns) > 1 else style.WIDTH / 2 + 0.3, 4.0)
+        size = (sizes.width(len(columns) > 1), 4.0)
         figure = Figure(figsize=size)
         grid = figure.subplots(len(METRICS), len(columns), squeeze=False, sharex="col")
         for (metric, label), line in zip(METRICS.items(), grid, strict=True):

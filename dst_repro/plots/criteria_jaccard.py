@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dst_repro.plan.catalogue import label
-from dst_repro.plots import names, overlap, style
+from dst_repro.plots import names, overlap, sizes, style
 from dst_repro.plots.curves import COUNTS
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -64,7 +64,7 @@ class CriteriaJaccard:
         ]
         across = min(len(panels), 2 if params.show == "matrix" else 3)
         down = math.ceil(len(panels) / across)
-        width = style.WIDTH if across > 1 else style.WIDTH / 2 + 0.6
+        width = sizes.width(across > 1, sizes.HALF + 0.3)
         figure = Figure(figsize=(width, (2.9 if params.show == "matrix" else 2.1) * down + 0.4))
         grid = figure.subplots(down, across, squeeze=False, sharey=params.show == "curves")
         for number, axes in enumerate(grid.flat):

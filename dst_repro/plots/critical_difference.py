@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dst_repro.plots import style
+from dst_repro.plots import sizes, style
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.ranking import RankingParams, ranked
@@ -30,11 +30,10 @@ class CriticalDifference:
     @staticmethod
     def figure(frame: pd.DataFrame, params: RankingParams) -> Figure:
         groups = [(str(name), rows) for name, rows in frame.groupby("group", sort=False)]
-        across = min(2, len(groups))
+        across = min(2 if sizes.width() > sizes.HALF else 1, len(groups))
         down = math.ceil(len(groups) / across)
         most = math.ceil(frame.groupby("group")["treatment"].count().max() / 2)
-        width = style.WIDTH if across > 1 else style.WIDTH / 2 + 0.3
-        figure = Figure(figsize=(width, (1.15 + 0.2 * most) * down))
+        figure = Figure(figsize=(sizes.width(across > 1), (1.15 + 0.2 * most) * down))
         grid = figure.subplots(down, across, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from dst_repro.plots import beside, style
+from dst_repro.plots import beside, sizes, style
 from dst_repro.plots.curves import layer_curves
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -35,7 +35,7 @@ class LayerBars:
     def figure(frame: pd.DataFrame, params: Beside) -> Figure:
         panels = [(title, *panel) for title, rows in style.facets(frame) for panel in style.settings(rows)]
         looks = style.looks(frame)
-        figure = Figure(figsize=(style.WIDTH, 0.7 + 1.35 * len(panels)))
+        figure = Figure(figsize=(sizes.width(), 0.7 + 1.35 * len(panels)))
         grid = figure.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
         last = {title: number for number, (title, *_) in enumerate(panels)}
         for number, ((title, key, rows), axes) in enumerate(zip(panels, grid, strict=True)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from dst_repro.plots import layer_lines, style
+from dst_repro.plots import layer_lines, sizes, style
 from dst_repro.plots.curves import layer_curves
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -33,7 +33,7 @@ class LayerRatioSteps:
         models = [rows for _, rows in style.facets(frame)]
         across = max(1, min(2, max(rows["cell"].nunique() for rows in models)))
         heights = [0.7 + 1.9 * layer_lines.panel_rows(rows, across) for rows in models]
-        figure = Figure(figsize=(style.WIDTH if across == 2 else style.WIDTH / 2 + 0.3, sum(heights)))
+        figure = Figure(figsize=(sizes.width(across == 2), sum(heights)))
         parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat)
         for part, rows in zip(parts, models, strict=True):
             layer_lines.lines(part, rows, "step", "optimiser step", across)

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from pydantic import Field
 
 from dst_repro.errors import UserError, did_you_mean
-from dst_repro.plots import beside, layer_lines, style
+from dst_repro.plots import beside, layer_lines, sizes, style
 from dst_repro.plots.curves import layer_curves
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -55,13 +55,13 @@ class LayerRemainingRatio:
         models = [rows for _, rows in style.facets(frame)]
         if frame["cell"].nunique() == 1:  # one bar chart and one panel stand side by side
             both = params.show == "both"
-            figure = Figure(figsize=(style.WIDTH if both else style.WIDTH / 2 + 0.3, 2.6))
+            figure = Figure(figsize=(sizes.width(both), 2.6))
             parts = list(figure.subfigures(1, 2 if both else 1, squeeze=False).flat)
             return _fill(figure, parts, frame, models, params)
         heights = [] if params.show == "curves" else [2.3]
         if params.show != "bars":
             heights += [0.7 + 1.35 * layer_lines.panel_rows(rows) for rows in models]
-        figure = Figure(figsize=(style.WIDTH, sum(heights)))
+        figure = Figure(figsize=(sizes.width(), sum(heights)))
         parts = list(figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False).flat)
         return _fill(figure, parts, frame, models, params)
 

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator
 from pydantic import Field
 
-from dst_repro.plots import style
+from dst_repro.plots import sizes, style
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.cells import Cell, Selected, cells
@@ -55,7 +55,7 @@ class MaskHealth:
         panels = [(title, *panel) for title, rows in facets for panel in style.settings(rows)]
         looks = style.looks(frame)
         names = sum(0.055 * rows["layer"].str.len().max() for _, rows in facets if _crowded(rows["layer"].unique()))
-        figure = Figure(figsize=(style.WIDTH, 0.9 + 1.35 * len(panels) + names))
+        figure = Figure(figsize=(sizes.width(), 0.9 + 1.35 * len(panels) + names))
         grid = figure.subplots(len(panels), 1, squeeze=False, sharey=True)[:, 0]
         last = {title: number for number, (title, *_) in enumerate(panels)}
         lowest = _lowest(frame) if params.log else 0.0

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from dst_repro.errors import UserError
-from dst_repro.plots import names, overlap, style
+from dst_repro.plots import names, overlap, sizes, style
 from dst_repro.plots.accuracy_grid import places
 from dst_repro.plots.curves import COUNTS
 from dst_repro.records.frames import Frames
@@ -59,7 +59,7 @@ class MaskOverlap:
         ]
         looks = style.treatments(frame["line"])
         lying = len(columns) == 1
-        figure = Figure(figsize=(style.WIDTH, 2.4 if lying else 3.9))
+        figure = Figure(figsize=(sizes.width(), 2.4 if lying else 3.9))
         shape = (1, 2) if lying else (2, len(columns))
         panels = iter(figure.subplots(*shape, squeeze=False, sharex="col").flat)
         for number, (metric, label) in enumerate(LABELS.items()):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from dst_repro.plan.catalogue import label
-from dst_repro.plots import scale, style
+from dst_repro.plots import scale, sizes, style
 from dst_repro.plots.scale import Scale
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -54,20 +56,25 @@ class RetrainedMasks:
         panels = [(title, method, part) for title, rows in style.facets(frame)
                   for method, part in rows.groupby("method", sort=False)]  # fmt: skip
         lines = list(dict.fromkeys(frame["line"]))
-        figure = Figure(figsize=(style.WIDTH if len(panels) > 1 else style.WIDTH / 2 + 0.6, 3.0))
-        grid = figure.subplots(1, len(panels), squeeze=False)[0]
+        across = sizes.across(len(panels))
+        down = math.ceil(len(panels) / across)
+        figure = Figure(figsize=(sizes.width(across > 1, sizes.HALF + 0.3), 0.5 + 2.5 * down))
+        grid = figure.subplots(down, across, squeeze=False)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
         handles = {}
-        for (title, method, rows), axes in zip(panels, grid, strict=True):
+        for (title, method, rows), axes in zip(panels, grid.flat, strict=False):
             for line, points in rows.groupby("line", sort=False):
                 look = _look(str(method), str(line), lines.index(str(line)))
                 drawn = points.sort_values("density")
                 axes.errorbar(drawn["density"], drawn["accuracy"], drawn["accuracy_std"].fillna(0), **look.spread())
                 handles[look.label] = look.line()
             style.log_percent(axes, "x")
-            axes.set_title(f"{title}, {label('method', str(method))}")
+            axes.set_title(style.wrapped(f"{title}, {label('method', str(method))}", max(across, 2)))
             axes.set_xlabel("density (%)")
             scale.limit(axes, rows["accuracy"], rows["accuracy_std"].fillna(0), params.scale, params.least)
-        grid[0].set_ylabel(f"{scale.label(params.scale)}, last epoch")
+        for axes in grid[:, 0]:
+            axes.set_ylabel(f"{scale.label(params.scale)}, last epoch")
         style.legend(figure, list(handles.values()))
         return figure
 

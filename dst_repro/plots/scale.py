@@ -30,7 +30,9 @@ def limit(axes: Axes, values: pd.Series[float], spread: pd.Series[float], scale:
             best = min((values - spread).where(values > spread).min(), 100 - least)
             axes.set_ylim(best / 1.15, 100 - least)
         low, high = axes.get_ylim()
-        if high < 12 * low:  # about a decade has few round numbers
+        if high < 4 * low:  # so little that only even steps are enough
+            style.even_ticks(axes.yaxis)
+        elif high < 12 * low:  # about a decade has few round numbers
             axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7), numticks=20))
     elif least is not None:
         best = (values + spread).max()

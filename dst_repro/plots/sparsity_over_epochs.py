@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import pandas as pd
@@ -9,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from dst_repro.plots import beside, style
+from dst_repro.plots import beside, sizes, style
 from dst_repro.plots.curves import AS_SET, network_curves
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -49,21 +50,28 @@ class SparsityOverEpochs:
     @staticmethod
     def figure(frame: pd.DataFrame, params: SparsityParams) -> Figure:
         looks = style.looks(frame)
-        columns = style.facets(frame)
-        size = (style.WIDTH if len(columns) > 1 else style.WIDTH / 2 + 0.3, 1.9 * len(params.metrics) + 0.5)
-        figure = Figure(figsize=size)
-        grid = figure.subplots(len(params.metrics), len(columns), squeeze=False, sharex="col", sharey="row")
-        for metric, line in zip(params.metrics, grid, strict=True):
-            for (title, rows), axes in zip(columns, line, strict=True):
-                _draw(axes, rows[rows["metric"] == metric], looks)
-                if metric == params.metrics[0]:
-                    axes.set_title(title)
-            line[0].set_ylabel(LABELS[metric])
-            _scale(line[0], frame[frame["metric"] == metric], metric, params.log)
-        for axes in grid[-1]:
-            axes.set_xlabel("epoch")
-            style.whole_numbers(axes)
-        style.legend(figure, [look.line() for look in looks.values()] + beside.sample(frame))
+        facets = style.facets(frame)
+        metrics = [metric for metric in params.metrics if metric in set(frame["metric"])]
+        panels = [(metric, title, rows) for metric in metrics for title, rows in facets]
+        across = len(facets) if len(facets) > 1 else sizes.across(len(panels))  # the metrics of one network wrap
+        down = math.ceil(len(panels) / across)
+        figure = Figure(figsize=(sizes.width(across > 1), 1.9 * down + 0.5))
+        grid = figure.subplots(down, across, squeeze=False, sharex="col", sharey="row" if len(facets) > 1 else False)
+        for axes in grid.flat[len(panels) :]:
+            axes.set_axis_off()
+        for number, ((metric, title, rows), axes) in enumerate(zip(panels, grid.flat, strict=False)):
+            _draw(axes, rows[rows["metric"] == metric], looks)
+            if len(facets) > 1 and metric == metrics[0]:
+                axes.set_title(title)
+            if len(facets) == 1 or number % across == 0:
+                axes.set_ylabel(LABELS[metric])
+                _scale(axes, frame[frame["metric"] == metric], metric, params.log)
+            if number + across >= len(panels):
+                axes.set_xlabel("epoch")
+                axes.tick_params(labelbottom=True)
+                style.whole_numbers(axes)
+        samples = [look.line() for look in looks.values()] + beside.sample(frame)
+        style.legend(figure, samples, title=facets[0][0] if len(facets) == 1 else None)
         return figure
 
 

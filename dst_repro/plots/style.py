@@ -12,16 +12,17 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from dst_repro.plots import names
+from dst_repro.plots import names, sizes
+from dst_repro.plots.sizes import WIDTH as WIDTH  # what plug-ins take
 from dst_repro.records.frames import Frames
 from dst_repro.tables.names import treatment
 
-WIDTH = 7.0  # inches: the text width of a two-column paper
 FACET = ["dataset", "model"]
 CELL = [*FACET, "method", "setting", "cell"]
 
@@ -201,7 +202,9 @@ def legend(figure: Any, handles: Sequence[Any], title: str | None = None) -> Non
 
 def wrapped(text: str, across: int) -> str:
     """A title in lines that fit one of so many panels across the page."""
-    return "\n".join(line for part in text.split("\n") for line in textwrap.wrap(part, int(15 * WIDTH / across)))
+    return "\n".join(
+        line for part in text.split("\n") for line in textwrap.wrap(part, int(15 * sizes.width() / across))
+    )
 
 
 def log_percent(axes: Axes, axis: str = "y") -> None:
@@ -211,6 +214,12 @@ def log_percent(axes: Axes, axis: str = "y") -> None:
     which.set_major_locator(LogLocator(subs=(1, 2, 5)))
     which.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     which.set_minor_formatter(NullFormatter())
+
+
+def even_ticks(axis: Axis) -> None:
+    """Of a logarithmic axis that is less than a decade long: few, evenly apart, each with its number."""
+    axis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
+    axis.set_minor_locator(NullLocator())
 
 
 def log_numbers(axes: Axes) -> None:
@@ -241,7 +250,7 @@ def spread(axes: Axes, rows: pd.DataFrame, x: str, colour: str) -> None:
 
 def empty(message: str) -> Figure:
     """A figure that says why it shows nothing."""
-    figure = Figure(figsize=(WIDTH / 2, 1.2))
+    figure = Figure(figsize=(sizes.HALF, 1.2))
     figure.text(0.5, 0.5, message, ha="center", va="center")
     return figure
 
@@ -249,7 +258,8 @@ def empty(message: str) -> Figure:
 def footnotes(figure: Figure, statements: Iterable[str]) -> None:
     """Sentences below the axes, in small letters; the figure grows by their height."""
     width, height = figure.get_size_inches()
-    lines = [line for text in statements for line in textwrap.wrap(text, int(width * 18))]
+    size = 6 if sizes.width() > sizes.NARROW else 7
+    lines = [line for text in statements for line in textwrap.wrap(text, int(width * 125 / size))]
     if lines:
-        figure.set_size_inches(width, height + 0.12 * len(lines))
-        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6, color="0.3", linespacing=1.2)
+        figure.set_size_inches(width, height + 0.02 * size * len(lines))
+        figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=size, color="0.3", linespacing=1.2)
