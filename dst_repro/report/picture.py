@@ -9,26 +9,59 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from dst_repro.report import outlines
+
 SVG_LIMIT = 400_000
 """Bytes: a figure with more marks than that is shown as its PNG."""
 
 
 def packed(svg: str) -> str:
     """An SVG of matplotlib's without what no eye sees: blanks, comments, metadata, names that nothing refers to, long
-    names, styles said again, digits below a hundredth of a point and of a letter's width."""
+    names, groups around nothing, styles said again, digits below a tenth of a point and a hundredth of a letter."""
     text = re.sub(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    text = re.sub(r'(?<=\s)(d|x|y|points)="([^"]*)"', _coordinates, text)
+    text = outlines.letters(text)
+    text = re.sub(r'(?<=\s)d="([^"]*)"(?! transform)', lambda found: f'd="{outlines.closer(found[1])}"', text)
+    text = re.sub(r'(?<=\s)(x|y|width|height|points)="([^"]*)"', _coordinates, text)
+    text = re.sub(r"translate\([^)]*\)", lambda found: _short_digits(found[0]), text)
     text = re.sub(r'(?<=\sstyle=)"[^"]*"', lambda found: re.sub(r"([:;]) ", r"\1", found[0]), text)
-    text = re.sub(r">\s+<", "><", text).replace(" xlink:href=", " href=")
+    text = _unwrapped(re.sub(r">\s+<", "><", text).replace(" xlink:href=", " href="))
     letters = re.compile(r'(<use href="#[^"]*") transform="translate\(([\d.]+) 0\)"')
     text = letters.sub(lambda found: f'{found[1]} x="{float(found[2]):.0f}"', text)
-    return _short_names(_classes(text))
+    return _short_names(_classes(MARKS.sub(_hoisted, text)))
+
+
+def _unwrapped(svg: str) -> str:
+    """Groups that say nothing of what is in them go; those whose name is referred to stay."""
+    used = set(re.findall(r'(?:href="|url\()#([\w.-]+)', svg))
+    kept: list[bool] = []
+
+    def tag(found: re.Match[str]) -> str:
+        if found[0] == "</g>":
+            return found[0] if kept.pop() else ""
+        bare = found[1] in ("", f' id="{found[2]}"')
+        kept.append(not bare or found[2] in used)
+        return found[0] if kept[-1] else ""
+
+    return re.sub(r'</g>|<g((?: id="([^"]*)")?[^>]*)>', tag, svg)
+
+
+MARKS = re.compile(r'<g clip-path="([^"]*)">(<use [^>]*? (style="[^"]*")/>(?:<use [^>]*? \3/>)+)</g>')
+
+
+def _hoisted(found: re.Match[str]) -> str:
+    """Marks that all look the same have their look from their group, but for an opacity, which would be the group's."""
+    if re.search(r"(?<!-)opacity", found[3]):
+        return found[0]
+    return f'<g clip-path="{found[1]}" {found[3]}>{found[2].replace(" " + found[3], "")}</g>'
 
 
 def _coordinates(found: re.Match[str]) -> str:
-    numbers = re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[2])
-    dense = re.sub(r"\s*([A-Za-z])\s*", r"\1", " ".join(numbers.split()))
-    return f'{found[1]}="{dense}"'
+    return f'{found[1]}="{" ".join(_short_digits(found[2]).split())}"'
+
+
+def _short_digits(text: str) -> str:
+    """Tenths of a point."""
+    return re.sub(r"-?\d+\.\d+", lambda number: f"{float(number[0]):.1f}".rstrip("0").rstrip("."), text)
 
 
 def _short(number: int) -> str:
@@ -54,6 +87,17 @@ def _short_names(svg: str) -> str:
     name = {long: _short(n) for n, long in enumerate(used)}
     text = re.sub(r' id="([^"]*)"', lambda found: f' id="{name[found[1]]}"' if found[1] in used else "", svg)
     return re.sub(r'((?:href="|url\()#)([\w.-]+)', lambda found: found[1] + name[found[2]], text)
+
+
+SCALE = 2.0
+"""CSS pixels a point: letters of seven points are as large as those around them."""
+
+
+def size(svg: Path) -> tuple[int, int] | None:
+    """Width and height in CSS pixels at which the figure is shown, None where its file says none."""
+    head = svg.read_text(encoding="utf-8")[:2000] if svg.is_file() else ""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', head)
+    return (round(SCALE * float(found[1])), round(SCALE * float(found[2]))) if found else None
 
 
 ESCAPED = {"'": "&apos;", '"': "'", "%": "%25", "&": "%26", "#": "%23", "\n": " "}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import urllib.parse
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from dst_repro.report import picture
+from dst_repro.report import outlines, picture
 
 
 @pytest.fixture
@@ -38,9 +40,47 @@ def test_an_image_is_smaller_and_still_the_figure(drawn: Path) -> None:
     assert used <= ids
 
 
-def test_coordinates_keep_two_digits() -> None:
-    svg = '<!-- x --><svg><path id="a" d="M 1.23456 -0.5 \nL 10.0 3 \nz\n" style="a: 1; b: 2"/></svg>'
-    assert picture.packed(svg) == '<svg><path d="M1.23 -0.5L10 3z" style="a:1;b:2"/></svg>'
+def test_paths_go_by_distances_to_a_tenth_of_a_point() -> None:
+    svg = '<!-- x --><svg><path id="a" d="M 101.23456 -0.5 \nL 110.04 3.22 \nL 110 3.5\nz\n" style="a: 1; b: 2"/></svg>'
+    assert picture.packed(svg) == '<svg><path d="m101.2-.5l8.8 3.7 0 .3z" style="a:1;b:2"/></svg>'
+    assert outlines.closer("M 0 1.234 L 0.5 1") == "m0 1.23l.5-.23"  # a mark keeps hundredths
+    assert outlines.closer("A 1 1 0 0 0 2 2") == "A 1 1 0 0 0 2 2"  # not what matplotlib writes
+
+
+def points(d: str) -> list[tuple[float, float]]:
+    """Where a path of distances and of one command leads."""
+    steps = [float(text) for text in re.findall(r"-?(?:\d+\.?\d*|\.\d+)", d)]
+    pairs = zip(itertools.accumulate(steps[::2]), itertools.accumulate(steps[1::2]), strict=True)
+    return list(pairs)
+
+
+def test_no_error_of_rounding_adds_up() -> None:
+    exact = [(30 + n / 3, 40 - n / 7) for n in range(300)]
+    path = "M " + " L ".join(f"{x:.6f} {y:.6f}" for x, y in exact)
+    for (x, y), (a, b) in zip(exact, points(outlines.closer(path)), strict=True):
+        assert max(abs(x - a), abs(y - b)) < 0.0501
+
+
+def test_a_letter_is_drawn_in_coarser_units_at_its_size() -> None:
+    svg = '<path id="m" d="M 603 3500 \nL 1178 3500 \nQ 1178 0 603 0 \nz\n" transform="scale(0.015625)"/>'
+    assert outlines.letters(svg) == '<path id="m" d="m38 219l36 0q0-219-36-219z" transform="scale(.25)"/>'
+
+
+def test_groups_around_nothing_go_and_marks_that_are_alike_say_so_once() -> None:
+    marks = '<use href="#m" x="1" style="a: 1"/><use href="#m" x="2" style="a: 1"/>'
+    svg = f'<svg><g id="axes_1"><g clip-path="url(#c)">{marks}</g></g><g id="c"><path id="m"/></g></svg>'
+    assert picture.packed(svg) == (
+        '<svg><g clip-path="url(#a)" style="a:1"><use href="#b" x="1"/><use href="#b" x="2"/></g>'
+        '<g id="a"><path id="b"/></g></svg>'
+    )
+    faint = svg.replace("a: 1", "opacity: 0.5")
+    assert picture.packed(faint).count("opacity") == 2  # of a group they would be faint together
+
+
+def test_a_figure_says_how_large_it_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "f.svg").write_text('<svg viewBox="0 0 259.2 100.5"/>')
+    assert picture.size(tmp_path / "f.svg") == (518, 201)
+    assert picture.size(tmp_path / "none.svg") is None
 
 
 def test_styles_said_twice_become_classes_and_names_get_short() -> None:
