@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,7 +14,7 @@ from markupsafe import Markup
 
 from dst_repro.plan.grid import Item, Suite
 from dst_repro.records.frames import Frames
-from dst_repro.report import links, picture, runs
+from dst_repro.report import folding, links, picture, runs
 from dst_repro.tables.caption import caption
 
 HEADLINES = 3
@@ -40,7 +41,17 @@ def of_papers(suite: Suite, frames: Frames, results: Path, figures: Path) -> dic
             of.waiting.append((item, len(frames.of(item.experiments).runs)))
         else:
             of.shown.append(_item(frames, item, names[key], results, figures))
+    for of in papers.values():
+        _entitle(of.shown)
     return papers
+
+
+def _entitle(shown: list[dict[str, Any]]) -> None:
+    """`title` of each: where a figure and a table share theirs, it says which is which."""
+    counted = Counter(entry["item"].title for entry in shown)
+    for entry in shown:
+        item = entry["item"]
+        entry["title"] = item.title if counted[item.title] == 1 else f"{item.title} ({item.kind})"
 
 
 def headlines(papers: Iterable[Items]) -> list[dict[str, Any]]:
@@ -48,9 +59,14 @@ def headlines(papers: Iterable[Items]) -> list[dict[str, Any]]:
     ranked = []
     for of in papers:
         figures = [entry for entry in of.shown if entry["item"].kind == "figure" and entry["content"] is not None]
-        figures.sort(key=lambda entry: not entry["item"].headline)
-        ranked += [(not entry["item"].headline, place, entry) for place, entry in enumerate(figures)]
-    return [entry for _, _, entry in sorted(ranked, key=lambda one: one[:2])[:HEADLINES]]
+        figures.sort(key=_late)
+        ranked += [(*_late(entry), place, entry) for place, entry in enumerate(figures)]
+    return [entry for *_, entry in sorted(ranked, key=lambda one: one[:3])[:HEADLINES]]
+
+
+def _late(entry: dict[str, Any]) -> tuple[bool, bool]:
+    """What is folded comes last, before it what is not marked."""
+    return entry["folded"] != "", not entry["item"].headline
 
 
 def _item(frames: Frames, item: Item, name: str, results: Path, figures: Path) -> dict[str, Any]:
@@ -60,18 +76,24 @@ def _item(frames: Frames, item: Item, name: str, results: Path, figures: Path) -
     known = runs.titles(part[part["status"] != "missing"])
     table = item.kind == "table"
     content = _table(folder / f"{name}.html", known) if table else picture.data_uri(folder / f"{name}.svg")
-    drawn = {row["cell"] for row in _csv(folder / f"{name}.csv") if "cell" in row}
+    rows = _csv(folder / f"{name}.csv")
+    drawn = {row["cell"] for row in rows if "cell" in row}
+    behind = {cell: title for cell, title in known.items() if cell in drawn or not drawn}
+    if table and content:  # what its numbers lead to themselves need not be said again
+        behind = {cell: title for cell, title in behind.items() if f'"#{links.anchor(cell)}"' not in content}
     return {
         "item": item,
         "name": name,
         "content": content,
+        "size": None if table else picture.size(folder / f"{name}.svg"),
+        "folded": folding.reason(frames, item, rows),
         "caption": caption(frames, item),
         "files": [
             (suffix, links.to_file(path, results))
             for suffix in FILES
             if (path := folder / f"{name}.{suffix}").is_file()
         ],
-        "cells": links.grouped({cell: title for cell, title in known.items() if cell in drawn or not drawn}),
+        "cells": links.grouped(behind),
     }
 
 
@@ -81,9 +103,12 @@ def _csv(path: Path) -> list[dict[str, str]]:
 
 
 def _table(path: Path, known: Iterable[str]) -> Markup | None:
-    """The table in a page that our own renderer wrote (and escaped)."""
+    """The table in a page that our own renderer wrote (and escaped), without its caption, which would be as wide."""
     if not path.is_file():
         return None
     found = re.search(r"<table\b.*</table>", path.read_text(encoding="utf-8"), re.DOTALL)
-    unbroken = found.group().replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}") if found else ""
-    return Markup(links.to_cells(unbroken, known)) if found else None  # noqa: S704
+    if not found:
+        return None
+    bare = re.sub(r"<caption>.*?</caption>\s*", "", found.group(), flags=re.DOTALL)
+    unbroken = bare.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
+    return Markup(links.to_cells(unbroken, known))  # noqa: S704

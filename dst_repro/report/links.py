@@ -39,6 +39,23 @@ def to_cells(html: str, known: Iterable[str]) -> str:
     )
 
 
+def numbers(paper: str) -> str:
+    """The place of a paper's first number in the comparison."""
+    return f"numbers-{paper}"
+
+
+def to_papers(html: str) -> str:
+    """The first row of each paper (`data-paper`) becomes the place that its numbers are found at."""
+    met: set[str] = set()
+
+    def placed(row: re.Match[str]) -> str:
+        first = row[1] not in met
+        met.add(row[1])
+        return f'{row[0]} id="{numbers(row[1])}"' if first else row[0]
+
+    return re.sub(r'<tr data-paper="([\w.-]+)"', placed, html)
+
+
 def _linked(text: str, cells: list[str]) -> str:
     """The first cell's link is the text itself, the others' are small numbers after it."""
     links = [f'<a href="#{anchor(cell)}">{text if n == 1 else n}</a>' for n, cell in enumerate(cells, 1)]

@@ -15,13 +15,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from dst_repro import compare
-from dst_repro.claims.write import NEGATIVE
 from dst_repro.files import write_text
 from dst_repro.plan.grid import Paper, Suite
 from dst_repro.records.frames import Frames
-from dst_repro.report import items, links, runs, scorecard
+from dst_repro.report import claims, items, links, runs, scorecard
 from dst_repro.tables import names
 from dst_repro.templates.loader import environment
+
+SENTENCE = "in_words"
+"""Column of the scorecard with a paper's answer in words."""
 
 
 def render(
@@ -38,19 +40,21 @@ def render(
     environments, computed_on = runs.environments(every["id"], Path(suite.file.results_dir))
     cells = runs.cells(frames, Path(suite.file.results_dir), results, computed_on)
     begun = [cell["cell"] for cell in cells if not cell["planned"]]
-    isnt = answered["verdict"] == "not run"
     called = functools.partial(_called, suite.papers)
     top = items.headlines(papers.values())
     shown = [slug for slug, of in papers.items() if of.shown or of.waiting]
-    fragment = links.to_cells(compare.html_fragment(comparison), begun)
+    fragment = links.to_papers(links.to_cells(compare.html_fragment(comparison), begun))
+    found = scorecard.scorecard(comparison, answered)
+    of_claims = claims.by_paper(answered, every)
     context = {
         "suite": suite.file,
-        "scorecard": Markup(_scorecard(comparison, answered, called, shown)),  # noqa: S704  # escaped by its own template
+        "scorecard": Markup(_scorecard(found, called, shown, fragment)),  # noqa: S704  # escaped by its own template
+        "answers": _answers(found, called),
         "headlines": top,
         "at_top": {entry["name"] for entry in top},
         "papers": [(suite.papers[slug], papers[slug]) for slug in shown],
-        "claims": _claims(answered[~isnt], every),
-        "open_claims": answered[isnt].to_dict("records"),
+        "claims": {slug: of.answered for slug, of in of_claims.items() if of.answered},
+        "open_claims": [row for of in of_claims.values() for row in of.waiting],
         "comparison": Markup(fragment),  # noqa: S704  # escaped by its own template
         "experiments": _experiments(suite, every),
         "counts": runs.counts(every),
@@ -60,7 +64,6 @@ def render(
         "stale": runs.stale(every),
         "cells": [cell for cell in cells if not cell["planned"]],
         "planned": [cell for cell in cells if cell["planned"]],
-        "box": (runs.WIDTH, runs.HEIGHT),
         "environments": environments,
         "files": {name: links.to_file(results / name, results) for name in ("comparison.csv", "claims.csv")},
         "citation": links.citation,
@@ -80,41 +83,40 @@ def write(
 
 
 def _called(papers: Mapping[str, Paper], paper: str) -> str:
-    """A paper's title up to its colon, also where the suite has only its reduced items; else the name of its method."""
+    """A paper's short name, else its title up to the colon, also where the suite has only its reduced items; else the
+    name of its method."""
     known = papers.get(paper) or papers.get(f"{paper}{scorecard.SMALL}")
-    return known.title.partition(":")[0].partition(", reduced")[0] if known else names.shown("method", paper)
+    if known is None:
+        method = names.shown("method", paper)
+        return method[:1].upper() + method[1:]
+    return known.short or known.title.partition(":")[0].partition(", reduced")[0]
 
 
-def _scorecard(
-    comparison: pd.DataFrame, answered: pd.DataFrame, called: Callable[[str], str], shown: Collection[str]
-) -> str:
-    """`shown` are the papers that have a place on the page."""
-    found = scorecard.scorecard(comparison, answered)
+def _answers(found: pd.DataFrame, called: Callable[[str], str]) -> list[tuple[str, str]]:
+    """(paper, what came out of it in words), for the papers of the scorecard whose rows say so in `SENTENCE`."""
+    rows = found[found[SENTENCE].fillna("") != ""] if SENTENCE in found else found.iloc[:0]
+    return [(called(str(row["paper"])), str(row[SENTENCE])) for row in rows.to_dict("records")]
+
+
+def _scorecard(found: pd.DataFrame, called: Callable[[str], str], shown: Collection[str], numbers: str) -> str:
+    """`shown` are the papers that have a place on the page, `numbers` is the comparison, where rows have theirs."""
     beyond = scorecard.beyond(found)
     lines = [line for line in scorecard.lines(found) if line.paper not in dict(beyond)]
     used = {part.verdict for line in lines for part in (*line.numbers.parts, *line.claims.parts)}
+    places = {line.paper: next((p for p in (line.paper, f"{line.paper}{scorecard.SMALL}") if p in shown), "")
+              for line in lines}  # fmt: skip
     context = {
         "title": scorecard.TITLE,
         "caption": scorecard.CAPTION,
         "lines": lines,
         "called": called,
-        "here": shown,
+        "places": places,
+        "numbers": {line.paper: links.numbers(line.paper) for line in lines
+                    if f'id="{links.numbers(line.paper)}"' in numbers},
         "verdicts": [v for v in dict.fromkeys((*compare.VERDICTS, *scorecard.OF_CLAIMS)) if v in used],
         "beyond": beyond,
-    }
+    }  # fmt: skip
     return environment().get_template("scorecard.html.j2").render(context)
-
-
-def _claims(answered: pd.DataFrame, every: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Claims with an answer, and the cells whose runs answer: name -> cells."""
-    cell_of = dict(zip(every["id"], every["cell"], strict=True))
-    called = runs.titles(every)
-    found = []
-    for row in answered.to_dict("records"):
-        cells = {cell_of[run]: called[cell_of[run]] for run in row["runs"].split()}
-        evidence = NEGATIVE.sub("\N{MINUS SIGN}", names.prose(row["evidence"]))
-        found.append(row | {"evidence": evidence, "cells": links.grouped(cells)})
-    return found
 
 
 def _experiments(suite: Suite, every: pd.DataFrame) -> list[dict[str, Any]]:

@@ -18,11 +18,13 @@ from dst_repro.report.terminal import plus_minus, readings
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables import names
 
-POINTS = 16
+POINTS = 12
 """Of a learning curve at most."""
 WIDTH, HEIGHT = 120, 24
 NAMED = ("seed", "dataset", "model", "method", "density")
 """Fields that stand in a cell's name, not among its settings."""
+PARENTS = ("weights_from", "mask_from")
+"""Fields that are the settings of another run."""
 
 
 def counts(runs: pd.DataFrame) -> list[tuple[str, int]]:
@@ -72,6 +74,7 @@ def cells(frames: Frames, results: Path, folder: Path, computed_on: Mapping[str,
             "accuracy": plus_minus(summarise(group["accuracy"])),
             "reached": summarise(group["reached"]).mean,
             "seconds": group["wall_seconds"].sum(),
+            "computed": _same(group[["environment", "trained_at"]]),
             "planned": bool((group["status"] == "missing").all()),
             "runs": group.sort_values("seed").to_dict("records"),
         }
@@ -79,16 +82,28 @@ def cells(frames: Frames, results: Path, folder: Path, computed_on: Mapping[str,
     ]
 
 
+def _same(told: pd.DataFrame) -> tuple[Any, ...] | None:
+    """Environment and commit, where all runs of a cell with a record have the same."""
+    known = told.astype(object).where(told.notna(), None).dropna(how="all")
+    found = set(known.itertuples(index=False, name=None))
+    return found.pop() if len(found) == 1 else None
+
+
 def _settings(config: str) -> str:
     """The configuration but for what the cell's name says: `alpha 0.001, epochs 20`."""
     fields = {key: value for key, value in json.loads(config).items() if key not in NAMED}
-    return ", ".join(f"{key} {_plain(value)}" for key, value in fields.items())
+    return ", ".join(f"{key} {_plain(value, int(key in PARENTS))}" for key, value in fields.items())
 
 
-def _plain(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} {_plain(inner)}" for key, inner in value.items()) + "}"
-    return value if isinstance(value, str) else json.dumps(value)
+def _plain(value: Any, parents: int = 0) -> str:
+    """What a run starts from is itself told, but not what that one starts from: tickets have chains of twenty."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, str) else json.dumps(value)
+    told = []
+    for key, inner in value.items():
+        again = key in PARENTS and parents > 0
+        told.append(f"{key} …" if again else f"{key} {_plain(inner, parents + (key in PARENTS))}")
+    return "{" + ", ".join(told) + "}"
 
 
 def curves(history: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -107,7 +122,7 @@ def _curve(epochs: np.ndarray[Any, Any], values: np.ndarray[Any, Any]) -> dict[s
     x = WIDTH * (epochs[chosen] - epochs[0]) / max(epochs[-1] - epochs[0], 1)
     y = HEIGHT - HEIGHT * (values[chosen] - low) / (high - low or 1)
     at = np.column_stack([x, y]).round().astype(int)
-    steps = "".join(f"l{dx} {dy}" for dx, dy in np.diff(at, axis=0)).replace(" -", "-")
+    steps = "l" + " ".join(f"{dx} {dy}" for dx, dy in np.diff(at, axis=0)).replace(" -", "-")
     said = f"{values[0]:.1f} to {values[-1]:.1f} in {len(values)} epochs, highest {high:.1f}"
     return {"path": f"M{at[0][0]} {at[0][1]}{steps}", "said": said}
 

@@ -61,10 +61,12 @@
     box.before(line);
     input.addEventListener("input", () => {
       const words = input.value.toLowerCase().split(/\s+/);
+      const has = (group, text) => (word) =>
+        word.startsWith("paper:") ? group.dataset.paper === word.slice(6) : text.includes(word);
       const every = groups(table);
       for (const group of every) {
         const text = group.textContent.toLowerCase();
-        group.hidden = !words.every((word) => text.includes(word));
+        group.hidden = !words.every(has(group, text));
       }
       told.textContent = input.value ? `${every.filter((group) => !group.hidden).length} of ${every.length}` : "";
     });
@@ -74,6 +76,26 @@
     if (!table.tHead || groups(table).length < 2) continue;
     sortable(table);
     if (groups(table).length > 7) filterable(table);
+  }
+
+  // A table that is as wide as its place needs no scrolling, and its head can stay in sight.
+  const measured = new ResizeObserver((boxes) => {
+    for (const { target } of boxes) {
+      target.classList.remove("fits");
+      target.classList.toggle("fits", target.scrollWidth <= target.clientWidth);
+    }
+  });
+  for (const box of document.querySelectorAll(".wide")) measured.observe(box);
+
+  // From a paper's count of numbers to these alone.
+  for (const link of document.querySelectorAll("a[data-only]")) {
+    link.addEventListener("click", () => {
+      const row = document.querySelector(`tr[data-paper="${link.dataset.only}"]`);
+      const input = row?.closest(".wide").previousElementSibling?.querySelector("input");
+      if (!link.hash.startsWith("#numbers-") || !input) return;
+      input.value = `paper:${link.dataset.only}`;
+      input.dispatchEvent(new Event("input"));
+    });
   }
 
   for (const place of document.querySelectorAll("[data-image]")) {
@@ -88,8 +110,7 @@
     image.replaceWith(button);
     button.append(image);
     button.addEventListener("click", () => {
-      large.querySelector("img")?.remove();
-      large.append(make("img", { src: image.src, alt: image.alt }));
+      large.querySelector(".scroll").replaceChildren(make("img", { src: image.src, alt: image.alt }));
       large.showModal();
     });
   }

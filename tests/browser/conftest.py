@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync")  # fmt: skip
-COMMITTED = ("mnist", "mnist-masks", "fashion-small", "cifar10-small")
+COMMITTED = ("mnist", "mnist-masks", "fashion-small", "cifar10-small", "tost-small")
 PHONE, DESKTOP, PAPER = 390, 1440, 718
 """Widths in CSS pixels; the last is that of A4 between Chromium's margins."""
 

@@ -82,7 +82,7 @@ def test_a_number_leads_to_its_runs_and_they_to_their_record(show: Show) -> None
     assert target.is_visible()  # in a folded list, which the link has opened
     first = target.locator("tr").nth(1)
     assert re.search(r"runs/[\w.-]+/record\.json$", str(first.locator("a").first.get_attribute("href")))
-    assert first.locator("svg[role=img]").get_attribute("aria-label")
+    assert re.search(r"in \d+ epochs, highest", first.locator("svg[role=img] > title").text_content() or "")
 
 
 def _number(text: str) -> float:
@@ -113,7 +113,7 @@ def test_runs_are_sorted_with_their_cells(show: Show) -> None:
     page.evaluate(OPEN)
     table = page.locator("table.runs")
     table.get_by_role("button", name=re.compile("density")).click()
-    read = "(table) => [...table.tBodies].map((body) => [body.rows[0].cells[3].textContent, body.rows.length])"
+    read = "(table) => [...table.tBodies].map((body) => [body.rows[0].cells[2].textContent, body.rows.length])"
     found = table.evaluate(read)
     densities = [float(text) for text, _ in found]
     assert densities == sorted(densities)
@@ -155,17 +155,84 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(show: Show) -> No
 
 def test_enter_sorts_and_opens_a_figure_and_escape_closes_it(show: Show) -> None:
     page = show(View("mnist"))
-    page.get_by_role("button", name="Claims").focus()
+    page.locator(".scorecard").get_by_role("button", name="Claims").focus()
     page.keyboard.press("Enter")
     assert page.locator("th[aria-sort=ascending]").count() == 1
     zoom = page.get_by_role("button", name=re.compile("open large")).first
     zoom.focus()
     page.keyboard.press("Enter")
     image = page.locator("dialog[open] img")
-    assert image.bounding_box()["width"] > 0.9 * DESKTOP
+    box = image.bounding_box()
+    assert box["width"] > 0.9 * DESKTOP
+    assert 0 <= box["y"] < box["y"] + box["height"] <= 900  # all of it
     page.keyboard.press("Escape")
     assert page.locator("dialog[open]").count() == 0
     assert zoom.evaluate("(e) => e === document.activeElement")
+
+
+def test_on_a_phone_a_large_figure_is_scrolled(show: Show) -> None:
+    page = show(View("mnist", PHONE))
+    page.get_by_role("button", name=re.compile("open large")).first.click()
+    image, place = page.locator("dialog[open] img"), page.locator("dialog[open] .scroll")
+    assert image.bounding_box()["width"] >= 900
+    assert place.evaluate("(e) => e.scrollWidth > e.clientWidth && getComputedStyle(e).overflowX === 'auto'")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE
+
+
+def test_headlines_can_be_read(show: Show) -> None:
+    page = show(View("mnist"))
+    points = "(all) => all.map((e) => e.getBoundingClientRect().width / e.naturalWidth)"
+    assert all(7 * 4 / 3 * scale >= 11 for scale in page.eval_on_selector_all(".headlines img", points))
+
+
+def test_a_count_leads_to_the_numbers_of_its_paper_alone(show: Show) -> None:
+    page = show(View("all"))
+    table = page.locator("#comparison ~ .wide table").first
+    every = len(table.evaluate(ROWS))
+    page.locator(".scorecard tr", has_text="Sparse momentum").locator("a[data-only]").first.click()
+    found = table.evaluate("(table) => [...table.tBodies[0].rows].filter((r) => !r.hidden).map((r) => r.dataset.paper)")
+    assert set(found) == {"sparse-momentum"}
+    assert len(found) < every
+    assert page.locator("#comparison ~ .filter input").first.input_value() == "paper:sparse-momentum"
+    first = page.locator(":target")
+    assert first.is_visible()
+    head = page.locator("#comparison ~ .wide thead").first
+    assert first.bounding_box()["y"] >= head.bounding_box()["y"] + head.bounding_box()["height"] - 1
+
+
+def test_every_paper_of_the_scorecard_that_has_a_place_leads_there(show: Show) -> None:
+    page = show(View("all"))
+    rows = page.locator(".scorecard tbody tr th")
+    assert {"DST", "Fantastic Weights", "ToST", "SNIP"} <= set(rows.all_inner_texts())
+    assert page.locator(".scorecard th", has_text="ToST").locator("a").get_attribute("href") == "#tost-small"
+
+
+def test_heads_of_tables_that_fit_stay_in_sight(show: Show) -> None:
+    page = show(View("mnist"))
+    box = page.locator("#comparison ~ .wide").first
+    box.locator("tbody tr").nth(5).evaluate("(row) => row.scrollIntoView({ block: 'center' })")
+    page.wait_for_function("(box) => box.classList.contains('fits')", arg=box.element_handle())
+    assert box.locator("thead").bounding_box()["y"] == pytest.approx(0, abs=1)
+
+
+def test_on_a_phone_claims_are_blocks_and_tables_show_that_there_is_more(show: Show) -> None:
+    page = show(View("mnist", PHONE))
+    claims = page.locator("table.blocks").first
+    assert claims.evaluate("(e) => e.parentElement.scrollWidth <= e.parentElement.clientWidth")
+    tops = claims.locator("tbody tr").first.evaluate("(r) => [...r.cells].map((c) => c.getBoundingClientRect().top)")
+    assert tops == sorted(set(tops))
+    wide = page.locator(".item:not(.fits)").first
+    assert wide.evaluate("(e) => getComputedStyle(e).backgroundImage").count("gradient") == 4
+
+
+def test_no_two_items_have_one_title(show: Show) -> None:
+    titles = show(View("all")).locator("main h3").all_inner_texts()
+    assert len(titles) == len(set(titles)) > 30
+
+
+def test_what_is_to_be_known_stands_before_the_contents(show: Show) -> None:
+    heads = show(View("all")).locator("main h2").all_inner_texts()
+    assert heads[:3] == ["Scorecard", "To know before reading", "Contents"]
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -189,5 +256,5 @@ def test_without_scripts_it_shows_the_same_numbers(show: Show) -> None:
 def test_it_is_small_but_for_its_figures(pages: Callable[[str], Path], suite: str) -> None:
     text = pages(suite).read_text()
     figures = sum(len(found) for found in re.findall(r'src="data:image/[^"]*"', text))
-    assert len(text) - figures < {"mnist": 400_000, "all": 1_500_000}[suite]
+    assert len(text) - figures < {"mnist": 300_000, "all": 1_300_000}[suite]
     assert suite == "all" or len(text) < 1_000_000

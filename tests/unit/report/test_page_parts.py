@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from dst_repro.plan.grid import Item
-from dst_repro.report import items, links, runs
+from dst_repro.plan.grid import Item, Paper
+from dst_repro.report import claims, items, links, page, runs
 
 
 def test_a_learning_curve_goes_from_its_lowest_to_its_highest_value() -> None:
     rows = [("r", e, "test_accuracy", v) for e, v in ((1, 0.5), (2, 0.9), (3, 0.7))] + [("s", 1, "test_accuracy", 0.5)]
     (found,) = runs.curves(pd.DataFrame(rows, columns=["id", "epoch", "name", "value"])).values()  # of one epoch: none
-    assert found == {"path": "M0 24l60-24l60 12", "said": "50.0 to 70.0 in 3 epochs, highest 90.0"}
+    assert found == {"path": "M0 24l60-24 60 12", "said": "50.0 to 70.0 in 3 epochs, highest 90.0"}
 
 
 def test_a_long_learning_curve_keeps_its_ends_and_few_points() -> None:
     rows = [("r", e, "test_accuracy", e / 1000) for e in range(1, 501)]
     (found,) = runs.curves(pd.DataFrame(rows, columns=["id", "epoch", "name", "value"])).values()
-    steps = re.findall(r"l(\d+) ?(-?\d+)", found["path"])
+    steps = re.findall(r"(\d+) ?(-?\d+)", found["path"].partition("l")[2])
     assert len(steps) == runs.POINTS - 1
     assert (sum(int(x) for x, _ in steps), sum(int(y) for _, y in steps)) == (runs.WIDTH, -runs.HEIGHT)
 
@@ -31,6 +32,64 @@ def test_a_number_leads_to_each_of_its_cells_that_the_page_has() -> None:
     assert made == ('<td class="n"><a href="#1">9</a> <sup><a href="#2">2</a></sup></td><td>8</td>')
 
 
+def test_the_first_row_of_each_paper_is_where_its_numbers_are() -> None:
+    rows = '<tr data-paper="dst"><td><tr data-paper="dst"><td><tr data-paper="rigl"><td>'
+    marked = rows.replace('"dst"', '"dst" id="numbers-dst"', 1).replace('"rigl"', '"rigl" id="numbers-rigl"')
+    assert links.to_papers(rows) == marked
+
+
+def test_settings_say_what_a_run_starts_from_but_not_the_whole_chain() -> None:
+    chain = {"method": "imp", "mask_from": {"density": 0.5, "mask_from": {"method": "dense"}}}
+    config = json.dumps({"epochs": 2, "mask_from": chain, "method_params": {"scope": "global"}})
+    assert runs._settings(config) == "epochs 2, mask_from {method imp, mask_from …}, method_params {scope global}"
+
+
+@pytest.mark.parametrize(
+    ("told", "same"),
+    [
+        ([("E1", "abc"), ("E1", "abc")], ("E1", "abc")),
+        ([("E1", "abc"), (None, None)], ("E1", "abc")),
+        ([("E1", "abc"), ("E2", "abc")], None),
+        ([(None, None)], None),
+    ],
+)
+def test_what_all_runs_of_a_cell_were_computed_by(told: list[tuple[str, str]], same: tuple[str, str] | None) -> None:
+    assert runs._same(pd.DataFrame(told, columns=["environment", "trained_at"])) == same
+
+
+def test_claims_stand_with_their_paper_also_those_of_its_reduced_items() -> None:
+    every = pd.DataFrame(
+        [("r1", "c-1", "dst", "lenet-300-100", "mnist")], columns=["id", "cell", "method", "model", "dataset"]
+    )
+    rows = [("tost-small", "holds", "r1"), ("dst", "fails", "r1"), ("tost", "not run", "")]
+    answers = pd.DataFrame(rows, columns=["paper", "verdict", "runs"]).assign(evidence="less by -0.1")
+    found = claims.by_paper(answers, every)
+    assert list(found) == ["tost", "dst"]
+    assert [row["verdict"] for row in found["tost"].answered] == ["holds"]
+    assert [row["verdict"] for row in found["tost"].waiting] == ["not run"]
+    assert found["dst"].answered[0]["cells"] == {"DST, LeNet-300-100, MNIST": ["c-1"]}
+    assert found["dst"].answered[0]["evidence"] == "less by \N{MINUS SIGN}0.1"
+
+
+def test_an_answer_in_words_stands_under_the_scorecard_where_there_is_one() -> None:
+    frame = pd.DataFrame({"paper": ["dst", "rigl", "all"], page.SENTENCE: ["Most of it.", None, ""]})
+    assert page._answers(frame, str.upper) == [("DST", "Most of it.")]
+    assert page._answers(frame[["paper"]], str.upper) == []
+
+
+@pytest.mark.parametrize(("short", "called"), [("DST", "DST"), (None, "Dynamic")])
+def test_a_paper_is_called_by_its_short_name(short: str | None, called: str) -> None:
+    known = Paper(paper="dst-small", short=short, title="Dynamic: more", citation="x", items={})
+    assert page._called({"dst-small": known}, "dst") == called
+    assert page._called({}, "sparse-momentum") == "Sparse momentum"
+
+
+def test_a_figure_and_a_table_of_one_title_say_which_is_which() -> None:
+    shown = [entry("a"), entry("a", kind="table"), entry("b")]
+    items._entitle(shown)
+    assert [one["title"] for one in shown] == ["a (figure)", "a (table)", "b"]
+
+
 def test_a_citation_leads_to_its_paper() -> None:
     made = links.citation("A & B, arXiv 2005.06870")
     assert made == 'A &amp; B, <a href="https://arxiv.org/abs/2005.06870">arXiv 2005.06870</a>'
@@ -38,7 +97,7 @@ def test_a_citation_leads_to_its_paper() -> None:
 
 def entry(name: str, headline: bool = False, kind: str = "figure", content: str | None = "data:") -> dict[str, Any]:
     common = {"builder": "any", "experiments": ["e"], "title": name, "caption": ""}
-    return {"item": Item(kind=kind, headline=headline, **common), "name": name, "content": content}
+    return {"item": Item(kind=kind, headline=headline, **common), "name": name, "content": content, "folded": ""}
 
 
 @pytest.mark.parametrize(
