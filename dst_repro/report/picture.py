@@ -19,7 +19,7 @@ def packed(svg: str) -> str:
     """An SVG of matplotlib's without what no eye sees: blanks, comments, metadata, names that nothing refers to, long
     names, groups around nothing, styles said again, digits below a tenth of a point and a hundredth of a letter."""
     text = re.sub(r"^.*?(?=<svg\b)|<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
-    text = outlines.letters(text)
+    text = outlines.letters(EMPTY.sub("", text))
     text = re.sub(r'(?<=\s)d="([^"]*)"(?! transform)', lambda found: f'd="{outlines.closer(found[1])}"', text)
     text = re.sub(r'(?<=\s)(x|y|width|height|points)="([^"]*)"', _coordinates, text)
     text = re.sub(r"translate\([^)]*\)", lambda found: _short_digits(found[0]), text)
@@ -28,6 +28,10 @@ def packed(svg: str) -> str:
     letters = re.compile(r'(<use href="#[^"]*") transform="translate\(([\d.]+) 0\)"')
     text = letters.sub(lambda found: f'{found[1]} x="{float(found[2]):.0f}"', text)
     return _short_names(_classes(MARKS.sub(_hoisted, text)))
+
+
+EMPTY = re.compile(r'<g(?: id="[^"]*")?\s*/>')
+"""Groups with nothing in them; nothing refers to one."""
 
 
 def _unwrapped(svg: str) -> str:
@@ -42,7 +46,7 @@ def _unwrapped(svg: str) -> str:
         kept.append(not bare or found[2] in used)
         return found[0] if kept[-1] else ""
 
-    return re.sub(r'</g>|<g((?: id="([^"]*)")?[^>]*)>', tag, svg)
+    return re.sub(r'</g>|<g\b((?: id="([^"]*)")?[^>]*)(?<!/)>', tag, svg)
 
 
 MARKS = re.compile(r'<g clip-path="([^"]*)">(<use [^>]*? (style="[^"]*")/>(?:<use [^>]*? \3/>)+)</g>')

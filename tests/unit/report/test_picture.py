@@ -14,6 +14,18 @@ from matplotlib.figure import Figure
 from dst_repro.report import outlines, picture
 
 
+def packed_figures() -> list[Path]:
+    return sorted((Path(__file__).parents[3] / "figures").glob("*/*.svg"))
+
+
+@pytest.mark.parametrize("path", packed_figures(), ids=lambda path: path.stem)
+def test_every_committed_figure_stays_whole(path: Path) -> None:
+    svg = path.read_text(encoding="utf-8")
+    shown, file = ET.fromstring(picture.packed(svg)), ET.fromstring(svg)
+    count = [sum(1 for tag in root.iter() if tag.tag.endswith(("}path", "}use"))) for root in (shown, file)]
+    assert count[0] == count[1]
+
+
 @pytest.fixture
 def drawn(tmp_path: Path) -> Path:
     figure = Figure(figsize=(3, 2))
@@ -68,7 +80,8 @@ def test_a_letter_is_drawn_in_coarser_units_at_its_size() -> None:
 
 def test_groups_around_nothing_go_and_marks_that_are_alike_say_so_once() -> None:
     marks = '<use href="#m" x="1" style="a: 1"/><use href="#m" x="2" style="a: 1"/>'
-    svg = f'<svg><g id="axes_1"><g clip-path="url(#c)">{marks}</g></g><g id="c"><path id="m"/></g></svg>'
+    named = '<g id="c"><path id="m"/></g>'
+    svg = f'<svg><g id="text_1"/><g id="axes_1"><g/><g clip-path="url(#c)">{marks}</g></g>{named}</svg>'
     assert picture.packed(svg) == (
         '<svg><g clip-path="url(#a)" style="a:1"><use href="#b" x="1"/><use href="#b" x="2"/></g>'
         '<g id="a"><path id="b"/></g></svg>'
