@@ -116,6 +116,8 @@ def _context(frame: pd.DataFrame, every: bool) -> dict[str, Any]:
         "answered": cells_of_text(frame[~isnt]),
         "others": cells_of_text(others),
         "beyond": int(isnt.sum()) - len(others),
+        "distinct": int((frame["reprint_of"] == "").sum()),
+        "of_distinct": int(((frame["reprint_of"] == "") & ~isnt).sum()),
         "total": len(frame),
         "counts": {"columns": columns, "rows": rows},
     }

@@ -124,8 +124,6 @@ class Paper(_File):
     """The items of one article (config/papers/*.yaml)."""
 
     paper: Slug
-    short: Annotated[str, Field(min_length=1)] | None = None
-    """What readers call it, `DST`; by default its title up to the colon."""
     title: Title
     citation: str
     items: dict[Slug, Item]

@@ -7,7 +7,7 @@ it is loaded from elsewhere, and nothing depends on when it is written.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,11 @@ from markupsafe import Markup
 
 from dst_repro import compare
 from dst_repro.files import write_text
-from dst_repro.plan.grid import Paper, Suite
+from dst_repro.plan.grid import Suite
 from dst_repro.records.frames import Frames
 from dst_repro.report import claims, items, links, runs, scorecard
 from dst_repro.tables import names
 from dst_repro.templates.loader import environment
-
-SENTENCE = "in_words"
-"""Column of the scorecard with a paper's answer in words."""
 
 
 def render(
@@ -40,7 +37,7 @@ def render(
     environments, computed_on = runs.environments(every["id"], Path(suite.file.results_dir))
     cells = runs.cells(frames, Path(suite.file.results_dir), results, computed_on)
     begun = [cell["cell"] for cell in cells if not cell["planned"]]
-    called = functools.partial(_called, suite.papers)
+    titles = {slug: paper.title for slug, paper in suite.papers.items()}
     top = items.headlines(papers.values())
     shown = [slug for slug, of in papers.items() if of.shown or of.waiting]
     fragment = links.to_papers(links.to_cells(compare.html_fragment(comparison), begun))
@@ -48,8 +45,9 @@ def render(
     of_claims = claims.by_paper(answered, every)
     context = {
         "suite": suite.file,
-        "scorecard": Markup(_scorecard(found, called, shown, fragment)),  # noqa: S704  # escaped by its own template
-        "answers": _answers(found, called),
+        "scorecard": Markup(_scorecard(found, titles, shown, fragment)),  # noqa: S704  # escaped by its own template
+        "answers": [sentence.partition(": ") for sentence in scorecard.sentences(found)],
+        "caveats": scorecard.caveats(found, comparison, answered, every),
         "headlines": top,
         "at_top": {entry["name"] for entry in top},
         "papers": [(suite.papers[slug], papers[slug]) for slug in shown],
@@ -68,7 +66,7 @@ def render(
         "files": {name: links.to_file(results / name, results) for name in ("comparison.csv", "claims.csv")},
         "citation": links.citation,
         "anchor": links.anchor,
-        "called": called,
+        "called": functools.partial(_called, titles),
     }
     return environment().get_template("report.html.j2").render(context)
 
@@ -82,24 +80,14 @@ def write(
     return path
 
 
-def _called(papers: Mapping[str, Paper], paper: str) -> str:
-    """A paper's short name, else its title up to the colon, also where the suite has only its reduced items; else the
-    name of its method."""
-    known = papers.get(paper) or papers.get(f"{paper}{scorecard.SMALL}")
-    if known is None:
-        method = names.shown("method", paper)
-        return method[:1].upper() + method[1:]
-    return known.short or known.title.partition(":")[0].partition(", reduced")[0]
+def _called(titles: Mapping[str, str], paper: str) -> str:
+    return names.paper(paper, titles.get(paper, ""))
 
 
-def _answers(found: pd.DataFrame, called: Callable[[str], str]) -> list[tuple[str, str]]:
-    """(paper, what came out of it in words), for the papers of the scorecard whose rows say so in `SENTENCE`."""
-    rows = found[found[SENTENCE].fillna("") != ""] if SENTENCE in found else found.iloc[:0]
-    return [(called(str(row["paper"])), str(row[SENTENCE])) for row in rows.to_dict("records")]
-
-
-def _scorecard(found: pd.DataFrame, called: Callable[[str], str], shown: Collection[str], numbers: str) -> str:
-    """`shown` are the papers that have a place on the page, `numbers` is the comparison, where rows have theirs."""
+def _scorecard(found: pd.DataFrame, titles: Mapping[str, str], shown: Collection[str], numbers: str) -> str:
+    """`titles` are those of the papers that the suite has items of, `shown` are the papers that have a place on the
+    page, `numbers` is the comparison, where rows have theirs.
+    """
     beyond = scorecard.beyond(found)
     lines = [line for line in scorecard.lines(found) if line.paper not in dict(beyond)]
     used = {part.verdict for line in lines for part in (*line.numbers.parts, *line.claims.parts)}
@@ -109,7 +97,7 @@ def _scorecard(found: pd.DataFrame, called: Callable[[str], str], shown: Collect
         "title": scorecard.TITLE,
         "caption": scorecard.CAPTION,
         "lines": lines,
-        "called": called,
+        "called": functools.partial(_called, titles),
         "places": places,
         "numbers": {line.paper: links.numbers(line.paper) for line in lines
                     if f'id="{links.numbers(line.paper)}"' in numbers},

@@ -17,6 +17,7 @@ from dst_repro.report import links
 from dst_repro.report.terminal import plus_minus, readings
 from dst_repro.statistics.summary import summarise
 from dst_repro.tables import names
+from dst_repro.words import how_many
 
 POINTS = 12
 """Of a learning curve at most."""
@@ -34,12 +35,9 @@ def counts(runs: pd.DataFrame) -> list[tuple[str, int]]:
 
 
 def statements(runs: pd.DataFrame) -> list[str]:
-    """What was reduced, and data sets that are not the canonical copy."""
-    lines = []
-    for head, column in (("Reduced", "reduced"), ("Data", "note")):
-        for value, number in Counter(v for v in runs[column] if isinstance(v, str) and v).items():
-            lines.append(f"{head} ({number} of {len(runs)} runs): {value}")
-    return lines
+    """What was reduced."""
+    reduced = Counter(v for v in runs["reduced"] if isinstance(v, str) and v)
+    return [f"Reduced ({number:,} of {how_many(len(runs), 'run')}): {value}" for value, number in reduced.items()]
 
 
 def stale(runs: pd.DataFrame) -> list[tuple[str, int]]:

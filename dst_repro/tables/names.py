@@ -54,10 +54,11 @@ def _label(kind: str, slug: str) -> str:
     return PUBLISHED.get(slug, label(kind, slug))
 
 
-def paper(slug: str) -> str:
-    """A paper's short name, `ToST`; `ToST, reduced` of its reduced items; a slug without a name as it is."""
+def paper(slug: str, title: str = "") -> str:
+    """A paper's short name, `ToST`; `ToST, reduced` of its reduced items. Without one its title up to the colon, or its
+    slug."""
     whole = slug.removesuffix(SMALL)
-    return PAPERS.get(whole, whole) + (", reduced" if whole != slug else "")
+    return PAPERS.get(whole, title.partition(":")[0] or whole) + (", reduced" if whole != slug else "")
 
 
 def treatment(name: str) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from dst_repro.plan.grid import Item, Paper
-from dst_repro.report import claims, items, links, page, runs
+from dst_repro.plan.grid import Item
+from dst_repro.report import claims, items, links, runs
+from dst_repro.tables import names
 
 
 def test_a_learning_curve_goes_from_its_lowest_to_its_highest_value() -> None:
@@ -71,17 +72,12 @@ def test_claims_stand_with_their_paper_also_those_of_its_reduced_items() -> None
     assert found["dst"].answered[0]["evidence"] == "less by \N{MINUS SIGN}0.1"
 
 
-def test_an_answer_in_words_stands_under_the_scorecard_where_there_is_one() -> None:
-    frame = pd.DataFrame({"paper": ["dst", "rigl", "all"], page.SENTENCE: ["Most of it.", None, ""]})
-    assert page._answers(frame, str.upper) == [("DST", "Most of it.")]
-    assert page._answers(frame[["paper"]], str.upper) == []
-
-
-@pytest.mark.parametrize(("short", "called"), [("DST", "DST"), (None, "Dynamic")])
-def test_a_paper_is_called_by_its_short_name(short: str | None, called: str) -> None:
-    known = Paper(paper="dst-small", short=short, title="Dynamic: more", citation="x", items={})
-    assert page._called({"dst-small": known}, "dst") == called
-    assert page._called({}, "sparse-momentum") == "Sparse momentum"
+@pytest.mark.parametrize(("slug", "title", "called"), [
+    ("dst", "", "Dynamic Sparse Training"), ("mine", "Mine: more", "Mine"), ("mine", "", "mine"),
+    ("tost-small", "", "ToST, reduced"),
+])  # fmt: skip
+def test_a_paper_is_called_by_its_short_name(slug: str, title: str, called: str) -> None:
+    assert names.paper(slug, title) == called
 
 
 def test_a_figure_and_a_table_of_one_title_say_which_is_which() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from pathlib import Path
 
@@ -141,14 +140,16 @@ def test_files(tmp_path: Path) -> None:
 @pytest.fixture
 def shown() -> Page:
     found = scorecard.scorecard(compared(), answered())
-    return Page(page._scorecard(found, functools.partial(page._called, {}), ["masks-small"], 'id="numbers-dst"'))
+    return Page(page._scorecard(found, {}, ["masks-small"], 'id="numbers-dst"'))
 
 
 def test_bars_say_in_words_what_they_show(shown: Page) -> None:
     bars = [tag for tag in shown.all("span") if tag.get("class") == "bar"]
     assert all(bar["role"] == "img" for bar in bars)
-    assert bars[0]["aria-label"] == ("DST, numbers: 2 reproduced, 1 better, 1 worse, 1 denser, 1 inconclusive")
-    assert bars[1]["aria-label"] == "DST, claims: 2 holds, 1 fails"
+    assert bars[0]["aria-label"] == (
+        "Dynamic Sparse Training, numbers: 2 reproduced, 1 better, 1 worse, 1 denser, 1 inconclusive"
+    )
+    assert bars[1]["aria-label"] == "Dynamic Sparse Training, claims: 2 holds, 1 fails"
     parts = [tag for tag in shown.all("i") if "style" in tag]
     assert (parts[0]["class"], parts[0]["style"]) == ("is-reproduced", "flex-grow:2")
     for words in ("2 of 6 reproduced, 1 better, 1 worse, 1 denser, 1 inconclusive; 2 not run",
