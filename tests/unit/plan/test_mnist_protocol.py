@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dst_repro.compare import comparison
+from dst_repro.compare.plans import PLANNED
 from dst_repro.files import read_yaml
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.grid import Suite, load_experiment, plan
@@ -113,9 +114,9 @@ def test_every_number_of_their_tables_that_is_planned_has_its_runs(tmp_path: Pat
     has a dense number and two of SNIP for either network."""
     frame = comparison(aggregate(suite(), tmp_path))
     rows = frame[(frame["dataset"] == "mnist") & frame["paper"].isin(["sparse-momentum", "snip"])]
-    waiting = rows[rows["not_run"] == "no finished run"]
+    waiting = rows[rows["not_run"] == PLANNED]
     assert waiting["paper"].value_counts().to_dict() == {"sparse-momentum": 54 - 4, "snip": 6}
-    left = rows[(rows["paper"] == "sparse-momentum") & (rows["not_run"] != "no finished run")]
+    left = rows[(rows["paper"] == "sparse-momentum") & (rows["not_run"] != PLANNED)]
     assert set(zip(left["model"], left["density_percent"], strict=True)) == {(CONV, d) for d in (0.4, 0.9, 8, 9.3)}
     assert set(left["not_run"]) == {"no run at this density"}
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from dst_repro.compare import comparison
+from dst_repro.compare.plans import PLANNED
 from dst_repro.files import read_yaml
 from dst_repro.plan.config import RunConfig
 from dst_repro.plan.grid import Suite, load_experiment, plan
@@ -119,13 +120,13 @@ def test_every_number_of_table_2_has_its_runs() -> None:
     """124: of two networks on two data sets a dense one, and five masks at three densities, with and without."""
     frame = comparison(frames("tost"))
     rows = frame[frame["paper"] == "tost"]
-    assert (len(rows), set(rows["not_run"])) == (124, {"no finished run"})
+    assert (len(rows), set(rows["not_run"])) == (124, {PLANNED})
     waiting = comparison(frames("gpu-queue"))
-    waiting = waiting[(waiting["paper"] == "tost") & (waiting["not_run"] == "no finished run")]
+    waiting = waiting[(waiting["paper"] == "tost") & (waiting["not_run"] == PLANNED)]
     assert sorted(waiting["method"]) == ["random", "random+tost", "snip", "snip+tost", "synflow", "synflow+tost"]
     assert set(waiting["density_percent"]) == {2}
     reduced = comparison(frames("tost-small"))
-    assert "no finished run" not in set(reduced["not_run"])
+    assert PLANNED not in set(reduced["not_run"])
 
 
 def sets_of_tricks(slug: str, method: str = "static") -> Counter[frozenset[str]]:
