@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def thinned(*values: Any, id: str, quick: bool) -> Any:  # noqa: A002 - as pytest calls it
     """A parameter of a test; one that is not quick is a repetition of a kind that others stand for: `make test-all`."""
     return pytest.param(*values, id=id, marks=() if quick else pytest.mark.slow)
+
+
+def first_of(values: Iterable[Any], number: int = 1) -> list[Any]:
+    """Parameters of a test, several to a tuple; all but the first are repetitions, as in `thinned`."""
+    rows = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [pytest.param(*row, marks=[pytest.mark.slow] if i >= number else []) for i, row in enumerate(rows)]
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ import pytest
 
 from dst_repro.ending import Ended, end_if_asked, raising_on_sigterm
 from dst_repro.files import write_with
-from tests.conftest import RunFactory
+from tests.conftest import RunFactory, first_of
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -124,7 +124,7 @@ def test_a_signal_that_got_lost_is_raised_when_an_error_comes_of_it() -> None:
     end_if_asked()  # and is then forgotten
 
 
-@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("number", first_of(CODES))
 def test_a_queue_that_is_ended_ends_its_children(tmp_path: Path, number: signal.Signals) -> None:
     (tmp_path / "experiments").mkdir()
     (tmp_path / "experiments" / "e.yaml").write_text(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
+
 from tests.workflow.conftest import EXPERIMENT, Project
 
 DENSE = {"method": "dense"}
@@ -22,6 +24,7 @@ def methods(project: Project) -> dict[str, str]:
     return {run: f"{c['method']} {c['density']} {c['epochs']}" for run, c in found.items()}
 
 
+@pytest.mark.slow
 def test_parents_are_trained_first_and_only_once(project: Project) -> None:
     chained(project)
     project.snakemake()

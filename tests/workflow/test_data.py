@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+import pytest
+
 from tests.own_data import write_arrays
 from tests.unit.data.test_today import write_table
 from tests.workflow.conftest import EXPERIMENT, Project
@@ -23,6 +25,7 @@ def told(project: Project) -> list[str]:
     return stale
 
 
+@pytest.mark.slow
 def test_edited_data_is_told_and_trained_again_where_the_suite_says_so(project: Project) -> None:
     own, table = project, project.path("data/higgs/higgs.csv")
     own.environment_extra = {"DST_DATA": str(own.path("data"))}
@@ -61,6 +64,7 @@ def test_edited_data_is_told_and_trained_again_where_the_suite_says_so(project: 
     assert f"not compared with their data set: higgs: {table} is not the table" in said
 
 
+@pytest.mark.slow
 def test_data_of_ones_own_from_two_files(project: Project) -> None:
     """Each is found and verified once, and trained on."""
     for seed, name in enumerate(("one", "other")):

@@ -6,12 +6,14 @@ import shutil
 
 import pytest
 
+from tests.conftest import first_of
 from tests.workflow.conftest import EXPERIMENT, Project
 
 pytestmark = pytest.mark.usefixtures("finished")
 
 
 @pytest.mark.parametrize("target", [[], ["figures"]])
+@pytest.mark.slow
 def test_a_run_that_was_removed_is_trained_again(finished: Project, target: list[str]) -> None:
     before = finished.records()
     gone = sorted(before)[0]
@@ -24,6 +26,7 @@ def test_a_run_that_was_removed_is_trained_again(finished: Project, target: list
 
 
 @pytest.mark.parametrize("name", ["record.json", "history.parquet"])
+@pytest.mark.slow
 def test_a_damaged_file_of_a_run_is_told_and_mended_as_that_says(finished: Project, name: str) -> None:
     """No table calls the run missing, and none is drawn with what is left of it."""
     before = finished.records()
@@ -47,10 +50,10 @@ def test_a_damaged_file_of_a_run_is_told_and_mended_as_that_says(finished: Proje
 
 @pytest.mark.parametrize(
     ("name", "rules"),
-    [("results/tiny/runs.parquet", {"aggregate"}), ("results/tiny/tiny-accuracy.tex", {"table"}),
+    first_of([("results/tiny/runs.parquet", {"aggregate"}), ("results/tiny/tiny-accuracy.tex", {"table"}),
      ("figures/tiny/tiny-epochs.pdf", {"figure"}), ("results/tiny/comparison.csv", {"compare"}),
      ("results/tiny/claims.md", {"claims"}), ("results/tiny/scorecard.md", {"scorecard"}),
-     ("results/tiny/report.html", {"report"})],
+     ("results/tiny/report.html", {"report"})]),
 )  # fmt: skip
 def test_any_file_that_was_removed_is_made_again(finished: Project, name: str, rules: set[str]) -> None:
     before = finished.path(name).read_bytes()
@@ -63,6 +66,7 @@ def test_any_file_that_was_removed_is_made_again(finished: Project, name: str, r
     assert "Nothing to be done" in finished.snakemake()
 
 
+@pytest.mark.slow
 def test_all_runs_that_were_removed_are_trained_again(finished: Project) -> None:
     before = finished.records()
     shutil.rmtree(finished.path("results/runs"))
@@ -71,6 +75,7 @@ def test_all_runs_that_were_removed_are_trained_again(finished: Project) -> None
     assert {run: record for run, (_, record) in after.items()} == {run: record for run, (_, record) in before.items()}
 
 
+@pytest.mark.slow
 def test_a_failed_run_that_is_tried_again_is_trained(finished: Project) -> None:
     """A method that breaks, then one that is mended: the record stays until another try is asked for."""
     finished.write_suite(policy="keep")
@@ -90,6 +95,7 @@ def test_a_failed_run_that_is_tried_again_is_trained(finished: Project) -> None:
     assert all(b'"status": "finished"' in record for _, record in finished.records().values())
 
 
+@pytest.mark.slow
 def test_a_run_that_ends_before_its_first_step_leaves_all_files_and_every_table(finished: Project) -> None:
     """The child of a network that diverged has nothing to begin with; it says so, and the suite goes on."""
     blocks = [
@@ -107,6 +113,7 @@ def test_a_run_that_ends_before_its_first_step_leaves_all_files_and_every_table(
 
 
 @pytest.mark.parametrize("force", [["--forceall"], ["--forcerun", "train"]])
+@pytest.mark.slow
 def test_finished_runs_are_trained_again_when_forced(finished: Project, force: list[str]) -> None:
     before = finished.records()
     finished.snakemake(*force)
@@ -116,6 +123,7 @@ def test_finished_runs_are_trained_again_when_forced(finished: Project, force: l
     assert "Nothing to be done" in finished.snakemake()
 
 
+@pytest.mark.slow
 def test_one_record_that_is_forced_is_trained_again_with_its_cell(finished: Project) -> None:
     before = finished.records()
     run = sorted(before)[0]

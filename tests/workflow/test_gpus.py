@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from tests.conftest import first_of
 from tests.workflow.conftest import Project
 
 
@@ -30,11 +31,13 @@ def at_the_same_time(said: str) -> int:
 
 @pytest.mark.parametrize(
     ("gpu_runs", "arguments", "limit", "expected"),
-    [
-        (0, (), None, 2),  # as many as there are cores
-        (1, (), 1, 1),
-        (1, ("--resources", "gpu=2"), 2, 2),
-    ],
+    first_of(
+        [
+            (0, (), None, 2),  # as many as there are cores
+            (1, (), 1, 1),
+            (1, ("--resources", "gpu=2"), 2, 2),
+        ]
+    ),
 )
 def test_as_many_runs_as_the_gpus_take(
     project: Project, gpu_runs: int, arguments: tuple[str, ...], limit: int | None, expected: int
@@ -47,6 +50,7 @@ def test_as_many_runs_as_the_gpus_take(
     assert at_the_same_time(said) == expected
 
 
+@pytest.mark.slow
 def test_a_bad_number_of_slots_is_one_line(project: Project) -> None:
     project.environment_extra = {"DST_GPU_SLOTS": "many", "DST_DEVICE": "cuda"}
     path = project.path("dst_repro/machine/lease.py")

@@ -46,6 +46,7 @@ def test_one_seed_more_trains_only_its_runs(finished: Project) -> None:
     assert {run for run in changed(before, after) if "-s2-" not in run} == set()
 
 
+@pytest.mark.slow
 def test_one_seed_more_for_one_method_leaves_the_others_alone(finished: Project) -> None:
     before = finished.records()
     extra = {"set": {"method": "dense", "seed": 7}}
@@ -56,6 +57,7 @@ def test_one_seed_more_for_one_method_leaves_the_others_alone(finished: Project)
     assert len(finished.records()) == 7
 
 
+@pytest.mark.slow
 def test_one_value_more_trains_only_its_runs(finished: Project) -> None:
     before = finished.records()
     blocks = [*EXPERIMENT["blocks"], {"set": {"method": "dst"}, "sweep": {"method_params.alpha": [0.001]}}]
@@ -67,6 +69,7 @@ def test_one_value_more_trains_only_its_runs(finished: Project) -> None:
     assert all("-dst-" in run for run in new)
 
 
+@pytest.mark.slow
 def test_an_edit_of_rigl_retrains_rigl_alone(finished: Project) -> None:
     before = finished.records()
     append(finished, "dst_repro/methods/rigl.py")
@@ -92,6 +95,7 @@ def test_under_keep_an_edit_of_rigl_trains_nothing_and_is_shown(finished: Projec
     assert "stale" in finished.path("results/report.html").read_text()
 
 
+@pytest.mark.slow
 def test_comments_docstrings_and_figure_style_train_nothing(finished: Project) -> None:
     edit(finished, "dst_repro/methods/rigl.py", '"""RigL:', '"""Another docstring. RigL:')
     edit(
@@ -106,6 +110,7 @@ def test_comments_docstrings_and_figure_style_train_nothing(finished: Project) -
     assert finished.planned()["train"] == 3
 
 
+@pytest.mark.slow
 def test_a_clone_with_shuffled_times_trains_nothing(finished: Project) -> None:
     shutil.rmtree(finished.path(".snakemake"))  # a clone has no memory of how its files were made
     shutil.rmtree(finished.path("results/data"))
@@ -128,6 +133,7 @@ def test_a_changed_published_number_is_compared_again(finished: Project) -> None
     assert "train" not in planned
 
 
+@pytest.mark.slow
 def test_a_changed_table_or_figure_is_drawn_again_and_no_other(finished: Project) -> None:
     append(finished, "dst_repro/plots/sparsity_over_epochs.py")
     planned = finished.planned()

@@ -17,6 +17,7 @@ def statuses(project: Project) -> dict[str, str]:
     return dict(zip(runs["id"], runs["status"], strict=True))
 
 
+@pytest.mark.slow
 def test_nothing_is_trained_and_a_record_that_comes_or_goes_is_noticed(finished: Project) -> None:
     before = finished.records()
     lost = sorted(before)[0]

@@ -15,6 +15,7 @@ import yaml
 from dst_repro.cli import drawing
 from dst_repro.plan.grid import load_suite
 from dst_repro.records.frames import read
+from tests.conftest import first_of
 from tests.workflow.conftest import EXPERIMENT, ROOT, Project
 
 
@@ -56,6 +57,7 @@ SET.after_backward = _no_room
 """
 
 
+@pytest.mark.slow
 def test_diverged_and_failed_runs_are_outcomes(project: Project) -> None:
     experiment = copy.deepcopy(EXPERIMENT)
     experiment["sweep"] = {"seed": [0]}
@@ -121,6 +123,7 @@ class Scripts(HTMLParser):
             self.scripts[-1] += data
 
 
+@pytest.mark.slow
 def test_titles_and_captions_are_text_in_the_snakemake_report(finished: Project) -> None:
     before = Scripts(report(finished))
     evil = '<script>x</script> & "q"'
@@ -153,7 +156,7 @@ def report(project: Project) -> str:
     return project.path("page.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["mnist", "fashion-small", "mnist-masks"])
+@pytest.mark.parametrize("name", first_of(["mnist", "fashion-small", "mnist-masks"]))
 def test_committed_campaigns_are_redrawn_without_training(project: Project, name: str) -> None:
     shutil.copytree(ROOT / "config", project.path("config"), dirs_exist_ok=True)
     shutil.copytree(ROOT / "results/runs", project.path("results/runs"), ignore=shutil.ignore_patterns("digits-*"))

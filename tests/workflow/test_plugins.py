@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from tests.conftest import first_of
 from tests.workflow.conftest import EXPERIMENT, ROOT, Project
 
 WITH = {
@@ -27,6 +28,7 @@ def plugged(finished: Project) -> Project:
     return finished
 
 
+@pytest.mark.slow
 def test_a_method_from_a_file_is_trained_and_drawn_and_nothing_else_is(plugged: Project) -> None:
     before = plugged.records()
     plugged.snakemake()
@@ -48,6 +50,7 @@ def test_a_method_from_a_file_is_trained_and_drawn_and_nothing_else_is(plugged: 
     assert plugged.records() == edited
 
 
+@pytest.mark.slow
 def test_commands_know_the_plug_ins_of_their_suite(plugged: Project) -> None:
     for more in ([], ["--suite", "config/config.yaml"]):  # all that there is; what the suite selects and plugs in
         listed = plugged.call("-m", "dst_repro", "list", *more).stdout
@@ -67,14 +70,14 @@ def test_commands_know_the_plug_ins_of_their_suite(plugged: Project) -> None:
 
 @pytest.mark.parametrize(
     ("plugins", "text", "said"),
-    [
+    first_of([
         (["my_methods.py"], None, "config.yaml: plugins: there is no file my_methods.py; did you mean 'my_method.py'?"),
         (["no.such.module"], None, "plugins: there is no module no.such.module"),
         (["my_method.py"], "import", "plugins: my_method.py: SyntaxError: invalid syntax"),
         (["my_method.py"], "\nno_such_name\n", "NameError: name 'no_such_name' is not defined (line 2)"),
         (["my_method.py"], "from dst_repro.registry import methods\n@methods.register('rigl')\nclass A: ...\n",
          "ValueError: method 'rigl' is registered twice: dst_repro.methods.rigl (line 2)"),
-    ],
+    ]),
 )  # fmt: skip
 def test_a_plug_in_that_is_wrong_is_told_in_one_line(
     plugged: Project, plugins: list[str], text: str | None, said: str

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import first_of
 from tests.workflow.conftest import Project
 
 METHODS = [
@@ -41,7 +42,7 @@ def second_checkpoint(project: Project) -> Callable[[], bool]:
     return due
 
 
-@pytest.mark.parametrize("settings", METHODS, ids=lambda s: s["method"])
+@pytest.mark.parametrize("settings", first_of(METHODS), ids=lambda s: s["method"])
 def test_kill_and_go_on(tmp_path: Path, settings: dict[str, object]) -> None:
     projects = []
     for name in ("undisturbed", "killed"):
@@ -77,7 +78,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.mark.parametrize(
     ("number", "everything"),
-    [(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False)],
+    first_of([(signal.SIGINT, True), (signal.SIGTERM, True), (signal.SIGTERM, False)]),
     ids=["Ctrl-C", "SIGTERM", "SIGTERM to snakemake alone"],
 )
 def test_snakemake_is_ended_and_goes_on(

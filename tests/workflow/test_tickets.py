@@ -43,6 +43,7 @@ def halfway(project: Project) -> Project:
     return project
 
 
+@pytest.mark.slow
 def test_a_chain_goes_on_after_its_last_finished_round(halfway: Project) -> None:
     before = halfway.records()
     finished = [run for run in before if any(part in run for part in ("-dense-", "-imp-d0.8-", "-imp-d0.64-"))]

@@ -55,6 +55,7 @@ def test_a_parent_comes_first(tmp_path: Path) -> None:
     assert [run.method for run in waiting(found, tmp_path / "results")] == ["dense", "static"]
 
 
+@pytest.mark.slow
 def test_cut_off_and_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DST_CHECKPOINT_SECONDS", "0")
     for name in ("whole", "cut"):
