@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dst_repro.plots import names, style
+from dst_repro.plots import names, sizes, style
 from dst_repro.plots.gains_vs_sparsity import GainsVsSparsity
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
@@ -29,7 +29,7 @@ class GainsByTrick:
     def figure(frame: pd.DataFrame, params: GainsParams) -> Figure:
         looks = style.looks(frame)
         sets = list(frame["tricks"].unique())
-        figure = Figure(figsize=(style.WIDTH, 0.9 + 0.32 * len(sets)))
+        figure = Figure(figsize=(sizes.width(), 0.9 + 0.32 * len(sets)))
         columns = style.facets(frame)
         line = figure.subplots(1, len(columns), squeeze=False, sharey=True)[0]
         for (title, rows), axes in zip(columns, line, strict=True):

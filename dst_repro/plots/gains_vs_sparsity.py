@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from dst_repro.plots import names, style
+from dst_repro.plots import names, sizes, style
 from dst_repro.records.frames import Frames
 from dst_repro.registry import plots
 from dst_repro.tables.gains import GainsParams, gains
@@ -34,7 +34,7 @@ class GainsVsSparsity:
             for title, whole in style.facets(frame)
             for tricks, rows in whole.groupby("tricks", sort=False)
         ]
-        figure = Figure(figsize=(style.WIDTH if len(panels) > 1 else style.WIDTH / 2 + 0.3, 2.9))
+        figure = Figure(figsize=(sizes.width(len(panels) > 1), 2.9))
         line = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
         for (title, rows), axes in zip(panels, line, strict=True):
             _draw(axes, rows, looks)

@@ -17,8 +17,8 @@ NOT_RUN = {
     "needs_a_gpu": ("needs a GPU", "need a GPU"),
     "otherwise": ("has runs near it, of another setting, density or protocol",
                   "have runs near them, of another setting, density or protocol"),
-    "not_planned": ("is of a network, method or pipeline that no suite plans",
-                    "are of networks, methods or pipelines that no suite plans"),
+    "not_planned": ("is of a network, method or pipeline that is not planned here",
+                    "are of networks, methods or pipelines that are not planned here"),
 }  # fmt: skip
 """Why numbers are not run: last part of a column of the scorecard -> in words, of one and of several."""
 

@@ -100,7 +100,7 @@ def test_a_row_in_words() -> None:
     assert said["dst"] == (
         "Dynamic Sparse Training: 2 of 6 answered numbers reproduced (1 of them dense), 1 better, 1 worse, 1 denser, "
         "1 inconclusive; of 2 not run 1 has runs near it, of another setting, density or protocol, 1 is of a "
-        "network, method or pipeline that no suite plans; of its 4 claims 2 hold, 1 fails, 1 is not run (2 of the "
+        "network, method or pipeline that is not planned here; of its 4 claims 2 hold, 1 fails, 1 is not run (2 of the "
         "answers by reduced runs).")  # fmt: skip
     assert said["snip"] == "SNIP: none of 1 number answered; of 1 not run 1 needs a GPU."
     assert said["masks"] == "Masks: of its 1 claim 1 is inconclusive."
@@ -113,7 +113,7 @@ def test_what_to_know_before_reading() -> None:
     assert found == [
         "12 numbers are printed, of which 1 repeats another: of 11 distinct numbers 6 are answered and 5 not run, of "
         "which 1 needs a GPU, 1 has runs near it, of another setting, density or protocol, 3 are of networks, "
-        "methods or pipelines that no suite plans.",
+        "methods or pipelines that are not planned here.",
         "All answered numbers are of MNIST (LeNet-300-100).",
         "1 of the 2 reproduced are accuracies of dense networks, which say nothing of sparse training.",
         "Inconclusive are 1 by one seed, which has no interval.",
