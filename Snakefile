@@ -13,6 +13,7 @@ include: "workflow/rules/data.smk"
 
 if SUITE.file.train:
 
+    include: "workflow/rules/cluster.smk"
     include: "workflow/rules/train.smk"
 
 
@@ -21,9 +22,21 @@ include: "workflow/rules/paper.smk"
 include: "workflow/rules/report.smk"
 
 
+# Jobs of a cluster train, and nothing else: the rest takes seconds a job, and data may have to be fetched.
 localrules:
     all,
     figures,
+    data,
+    own_data,
+    aggregate,
+    claims,
+    compare,
+    scorecard,
+    table,
+    figure,
+    report,
+    latest,
+    check,
 
 
 rule all:

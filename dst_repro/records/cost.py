@@ -40,10 +40,12 @@ class Costs:
 
     def __init__(self, results: Path) -> None:
         self.known: dict[tuple[str, ...], list[float]] = defaultdict(list)
+        self.peaks: dict[tuple[str, ...], int] = defaultdict(int)
         by_the_wall: dict[tuple[str, ...], list[float]] = defaultdict(list)
         for path in sorted(results.glob("runs/*/runtime.json")):
-            for key, seconds, alone in _measured(results, path.parent.name):
+            for key, seconds, alone, peak in _measured(results, path.parent.name):
                 (self.known if alone else by_the_wall)[key].append(seconds)
+                self.peaks[key] = max(self.peaks[key], peak)
         self.known |= {key: times for key, times in by_the_wall.items() if key not in self.known}
 
     def hours(self, runs: Iterable[RunConfig]) -> Hours:
@@ -56,6 +58,10 @@ class Costs:
                 seconds[kind] += work(run) * median(like) if like else _unmeasured(run, kind)
         return Hours(seconds["cpu"] / 3600, measured["cpu"], seconds["gpu"] / 3600, measured["gpu"])
 
+    def peak(self, run: RunConfig, kind: str) -> int | None:
+        """MiB of memory that runs of the same data set, network and batch size have taken at most; None: no record."""
+        return self.peaks.get(_key(run, kind, any_method=True)) or None
+
 
 def _key(run: RunConfig, kind: str, any_method: bool = False) -> tuple[str, ...]:
     """Runs with one key take equally long for an image; on a CPU, precision is always the same."""
@@ -63,8 +69,9 @@ def _key(run: RunConfig, kind: str, any_method: bool = False) -> tuple[str, ...]
     return (kind, "" if any_method else run.method, *fields, run.precision if kind == "gpu" else "")
 
 
-def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], float, bool]]:
-    """Keys of a finished run that was not interrupted, with its seconds a training image, and whether they are its own.
+def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], float, bool, int]]:
+    """Keys of a finished run that was not interrupted, with its seconds a training image, whether they are its own,
+    and its peak of memory in MiB, 0 if it does not tell.
 
     On a CPU those are processor time, if the run tells it: the wall clock goes on for whatever else a machine does.
     """
@@ -79,8 +86,9 @@ def _measured(results: Path, run_id: str) -> Iterator[tuple[tuple[str, ...], flo
         run = found.run
     except UserError:  # of settings that there are no more
         return
+    peak = runtime.get("peak_memory_mib")
     for any_method in (False, True):
-        yield _key(run, kind, any_method), seconds / work(run), own
+        yield _key(run, kind, any_method), seconds / work(run), own, round(peak) if _positive(peak) else 0
 
 
 def _positive(seconds: object) -> TypeGuard[float]:

@@ -2,10 +2,6 @@
 # is one rule for each set of seeds that occurs; the commonest has no constraint, and the others come before it.
 CELLS = SUITE.cells
 
-# Snakemake counts a resource only if there is a limit of it; `--resources gpu=N` sets another.
-if GPU_RUNS and "gpu" not in workflow.global_resources:
-    workflow.register_resource("gpu", GPU_RUNS)
-
 
 def cell_params(wildcards):
     runs = CELLS[f"{wildcards.stem}-{wildcards.hash}"]
@@ -76,7 +72,7 @@ for number, (seeds, cells) in enumerate(SUITE.seed_sets):
         conda:
             ENVIRONMENT
         resources:
-            gpu=min(GPU_RUNS, 1),
+            **DEMAND,
             options=cell_options,
         params:
             runs=cell_params,
