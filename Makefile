@@ -9,7 +9,7 @@ BENCH_ARGS ?=
 SOAK_ARGS ?=
 
 .DEFAULT_GOAL := quickstart
-.PHONY: quickstart setup test test-all redraw-check soak bench lint format docs rulegraph report schema dictionary clean
+.PHONY: quickstart setup test test-all test-slurm redraw-check soak bench lint format docs rulegraph report schema dictionary clean
 
 quickstart: setup
 	$(BIN)/snakemake --cores $(CORES)
@@ -27,7 +27,11 @@ test: setup
 	$(BIN)/python -m pytest -n auto
 
 test-all: setup
-	$(BIN)/python -m pytest -n auto -m ''
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m ''
+
+# as root; DST_INSTALL_SLURM=1 installs Debian's Slurm where there is none
+test-slurm: setup
+	$(BIN)/python -m pytest -m slurm -rs tests/slurm
 
 # half an hour of random faults, then the tests that take as long as one likes (DST_SOAK_EXAMPLES)
 soak: setup

@@ -13,7 +13,7 @@ PATTERNS = (
     "workflow/report/*.rst",
     "workflow/rules/*.smk",
     "workflow/schemas/*.json",
-    "profiles/default/config.yaml",
+    "profiles/*/*",
     "config/config.yaml",
     "config/experiments/digits.yaml",
     "config/papers/quickstart.yaml",

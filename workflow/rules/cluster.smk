@@ -1,9 +1,8 @@
 # What a training job asks a cluster for. On one machine, as ever, a GPU where there is one.
 from dst_repro.records.demand import Demands
 
-settings = workflow.resource_settings
-# known before the executor is: both are given to none but a remote one, and to its jobs
-CLUSTER = settings.nodes is not None and settings.default_resources is not None
+# `--jobs` is for another executor than the local one, where it means `--cores`; the jobs of one are given it, too
+CLUSTER = workflow.resource_settings.nodes is not None
 # the machine of this call is not the one that trains: whoever calls says what that has
 GPUS = int(os.environ.get("DST_DEVICE", "").startswith("cuda")) if CLUSTER else GPU_RUNS
 DEMAND = {"gpu": min(GPUS, 1)}
