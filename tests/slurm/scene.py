@@ -19,8 +19,8 @@ PROFILES = {
     "cluster-generic": ("--profile", "profiles/cluster-generic", "--seconds-between-status-checks", "1"),
 }
 QUICK = ("--latency-wait", "5", "--retries", "1")
-PATIENCE = 300.0
-"""Seconds for anything that is waited for."""
+PATIENCE = 600.0
+"""Seconds for anything that is waited for, on a busy machine."""
 
 
 class Scene(Project):
