@@ -57,6 +57,7 @@ class Registry:
     def __init__(self, kind: str, package: str) -> None:
         self.kind, self.package = kind, package
         self._entries: dict[str, Entry] = {}
+        self._outside: dict[str, Entry] = {}
         self._discovered = False
 
     def register(self, slug: str, params: type[Params] = Params, **facts: Any) -> Callable[[T], T]:
@@ -67,6 +68,8 @@ class Registry:
                 raise ValueError(f"{self.kind} '{slug}' is registered twice: {self._entries[slug].module}")
             module: str = thing.__module__
             self._entries[slug] = Entry(slug, thing, params, module, json.loads(json.dumps(facts)))
+            if not module.startswith("dst_repro."):
+                self._outside[slug] = self._entries[slug]
             return thing
 
         return add
@@ -79,6 +82,10 @@ class Registry:
             self._discovered = True
         plugins.load()
         return self._entries
+
+    def from_outside(self) -> dict[str, Entry]:
+        """What modules outside of this package have registered so far."""
+        return {slug: entry for slug, entry in self._outside.items() if slug in self._entries}
 
     def __getitem__(self, slug: str) -> Entry:
         entries = self.discover()

@@ -33,25 +33,39 @@ def _key() -> str:
     return digest.hexdigest()[:16]
 
 
+def _described(entry: registry.Entry) -> dict[str, Any]:
+    return {
+        "module": entry.module,
+        "label": entry.label,
+        "title": entry.title,
+        "schema": entry.params.model_json_schema(),
+        "facts": entry.facts,
+    }
+
+
 def _describe() -> dict[str, Any]:
     return {
-        kind: {
-            slug: {
-                "module": e.module,
-                "label": e.label,
-                "title": e.title,
-                "schema": e.params.model_json_schema(),
-                "facts": e.facts,
-            }
-            for slug, e in sorted(r.discover().items())
-        }
+        kind: {slug: _described(e) for slug, e in sorted(r.discover().items()) if not _of_this_process(e)}
         for kind, r in registry.ALL.items()
     }
 
 
+def _of_this_process(entry: registry.Entry) -> bool:
+    """Registered by a module that is no plug-in: a script's own. Another process knows nothing of it."""
+    return not entry.module.startswith(f"{PACKAGE.name}.") and plugins.path(entry.module) is None
+
+
 def catalogue() -> dict[str, Any]:
-    """{kind: {slug: {module, label, title, schema, facts}}}, from the cache where the source is unchanged."""
-    return _catalogue(plugins.modules())
+    """{kind: {slug: {module, label, title, schema, facts}}}, from the cache where the source is unchanged; and what
+    this process has registered by itself."""
+    known = _catalogue(plugins.modules())
+    own = {kind: r.from_outside() for kind, r in registry.ALL.items()}
+    if not any(own.values()):
+        return known
+    return {
+        kind: entries | {slug: _described(e) for slug, e in own[kind].items() if slug not in entries}
+        for kind, entries in known.items()
+    }
 
 
 @functools.cache

@@ -307,7 +307,8 @@ def check_model(model: type[M], values: Mapping[str, Any], *where: str) -> M:
 
 def first_finding(error: ValidationError, model: type[BaseModel], *where: str) -> ConfigError:
     """One line out of pydantic's report: the key, what is wrong with its value, what would be right."""
-    found = error.errors()[0]
+    every = error.errors()
+    found = next((one for one in every if one["type"] == "extra_forbidden"), every[0])  # what is missing is misspelt
     path = [str(p) for p in found["loc"] if not re.fullmatch(r"(function|tagged|list|float|int)\b.*", str(p))]
     kind = found["type"]
     message = _ADVICE.get(kind) or found["msg"]

@@ -24,6 +24,7 @@ def refuse_idle(run: RunConfig) -> None:
     end = math.floor(params["update_end"] * total + 1e-9)
     if period > end:
         raise ConfigError(
-            f"leaves no update: the period is {period} of {total} steps, and updates end at step {end}",
+            f"leaves no update: the period is {period} of {total} steps, and updates end at step {end}; "
+            f"take {end} or less",
             "method_params.update_period",
         )

@@ -171,9 +171,9 @@ def caveats(frame: pd.DataFrame, comparison: pd.DataFrame, answers: pd.DataFrame
 
 
 def sentences(frame: pd.DataFrame) -> list[str]:
-    """The answer in words of each paper that has one, and one sentence for all others that have numbers."""
+    """The answer in words of each paper that has one, and one sentence for others that planned runs could answer."""
     rows = [{str(k): v for k, v in row.items()} for row in frame.to_dict("records") if row["paper"] != ALL]
-    none = [row for row in rows if not answered(row)]
+    none = [row for row in rows if not answered(row) and (row["in_reach"] or row["claims"])]
     others = [f"{names.paper(row['paper'])} ({row['distinct']})" for row in none if row["distinct"]]
     said = [str(row["says"]) for row in rows if answered(row)]
     return said + ([f"No answer to any number of {', '.join(others)}."] if others else [])

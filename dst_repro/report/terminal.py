@@ -41,11 +41,19 @@ def _line(runs: pd.DataFrame) -> str:
     return text.rstrip() + (f"  [{len(shown)} of {len(found)} cells]" if len(found) > CELLS else "")
 
 
+def _epochs(runs: pd.DataFrame) -> str:
+    """By which epoch they are judged, as `readings` chooses it."""
+    held_out = runs["validation"] > 0
+    best = "at the epoch that is best on images held out"
+    last = "at the last epoch"
+    return best if held_out.all() else f"{best}, {last} where there are none" if held_out.any() else last
+
+
 def text(frames: Frames, report: Path) -> str:
     """At most 25 lines: of each net and method density reached and accuracy, then what is missing, then the path."""
     runs = frames.runs
     names = runs["model"] + ", " + runs["dataset"]
-    lines = ["density: test accuracy in percent, mean ± standard deviation (runs)"]
+    lines = [f"density: test accuracy in percent, mean ± standard deviation (runs), {_epochs(runs)}"]
     width = max(len(method) for method in runs["method"])
     groups = [
         (f"{net}\n" if first == 0 else "", method, group)

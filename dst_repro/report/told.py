@@ -67,7 +67,7 @@ def caveats(comparison: pd.DataFrame, answers: pd.DataFrame, whole: Mapping[str,
     """What to know before reading, one sentence each: on what was answered, what is dense, open, reduced, and of which
     data. `whole` is the scorecard's row of all papers, `runs` the rows of the frames."""
     distinct = comparison[(comparison["reprint_of"] == "") & (comparison["verdict"] != "not run")]
-    found = [bridge(whole)]
+    found = [bridge(whole)] if whole["in_reach"] else []
     if len(distinct):
         nets = distinct.groupby("dataset", sort=True)["model"].unique()
         places = [f"{names.shown('dataset', str(d))} ({', '.join(names.shown('model', m) for m in ms)})"

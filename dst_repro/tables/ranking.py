@@ -27,8 +27,9 @@ class RankingParams(Selected):
     also: Fields = ()
     """Methods without that field that are ranked too, e.g. static. Where they lack a field of the blocks, as the
     growth criterion, they take part in all of them."""
-    blocks: Fields = ("dataset", "model", "density", "method_params.grow")
-    """The fields that tell settings apart: each is one vote. A setting that lacks a treatment is left out."""
+    blocks: Fields | None = None
+    """The fields that tell settings apart: each is one vote. A setting that lacks a treatment is left out. By default
+    data set, network and density, and the growth criterion where methods are not what is ranked."""
     seeds: bool = False
     """Whether each seed is a vote of its own, not the mean over the finished seeds."""
     by: Fields = ()
@@ -39,6 +40,8 @@ class RankingParams(Selected):
     """The epoch whose test accuracy is compared."""
 
 
+BLOCKS = {False: ("dataset", "model", "density", "method_params.grow"), True: ("dataset", "model", "density")}
+"""By default, of other treatments and of methods."""
 LONG = ["group", "treatment", "rank", "blocks", "incomplete", "chi2", "chi2_p", "f", "f_p", "cd", "p"]
 
 
@@ -62,7 +65,7 @@ def ranked(frames: Frames, params: RankingParams) -> pd.DataFrame:
 
 def _votes(known: list[Cell], params: RankingParams) -> list[tuple[str, Block, str, float]]:
     """(group, block, treatment, accuracy), nan where no seed has finished."""
-    place_of = (*params.by, *params.blocks)
+    place_of = (*params.by, *(BLOCKS[params.treatment == "method"] if params.blocks is None else params.blocks))
     main = [(cell, fields.texts(cell, place_of)) for cell in known if cell.field(params.treatment)]
     also = [cell for cell in known if cell.method in params.also and not cell.field(params.treatment)]
     settings = {place: _group(cell, params) for cell, place in main}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 from dst_repro import plugins
 from dst_repro.errors import ConfigError
 from dst_repro.plan import fingerprint
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +85,37 @@ def test_what_keeps_a_file_from_being_imported_is_told_once(text: str, said: str
     with pytest.raises(ConfigError) as refused:
         plugins.load()
     assert str(refused.value) == said
+
+
+OF_A_SCRIPT = """
+import torch
+from torch import nn
+
+import dst_repro
+from dst_repro.methods.static import Static, StaticParams
+from dst_repro.registry import methods
+
+
+@methods.register("of-a-script", StaticParams, density=True)
+class OfAScript(Static):
+    \"\"\"mine: of a script\"\"\"
+
+
+model = nn.Sequential(nn.Linear(10, 10))
+sparse = dst_repro.sparsify(model, torch.optim.SGD(model.parameters(), lr=0.1), "of-a-script", 0.5, steps=5)
+print(sparse.density)
+"""
+
+
+def test_what_a_script_registers_is_known_to_it_and_to_nobody_else(tmp_path: Path) -> None:
+    """Whether the catalogue is cached already or not: the script neither needs it nor gets into it."""
+    (tmp_path / "script.py").write_text(OF_A_SCRIPT)
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "PYTHONPATH": str(ROOT)}
+
+    def call(*words: str) -> str:
+        command = [sys.executable, *words]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True).stdout
+
+    for _ in range(2):
+        assert call("script.py") == "0.5\n"
+        assert "of-a-script" not in call("-c", "from dst_repro.plan.catalogue import catalogue; print(catalogue())")

@@ -345,3 +345,16 @@ def test_one_setting_of_tricks_has_one_id(tiny: RunFactory) -> None:
     assert one.id != tiny().id
     child = tiny("one-shot", density=0.1, weights_from={"method": "dense"}, tricks={"soft-neurons": {}})
     assert child.parents["weights_from"].tricks == {}
+
+
+def test_a_misspelt_key_is_told_before_the_one_that_is_missing_for_it(tiny: RunFactory) -> None:
+    fields = {
+        "dataset": "digits",
+        "model": "lenet-300-100",
+        "method": "dense",
+        "epochs": 2,
+        "learning_rat": 0.1,
+        "seed": 0,
+    }
+    with pytest.raises(ConfigError, match=r"^learning_rat: unknown key; did you mean 'learning_rate'\?$"):
+        RunConfig.parse(fields)
