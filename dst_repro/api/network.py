@@ -26,6 +26,8 @@ def check(model: nn.Module, optimizer: torch.optim.Optimizer, opened: Mapping[st
     layers = maskable(model)
     if not layers:
         raise ConfigError("has no convolution, linear layer or attention to mask", "model")
+    if "" in layers:
+        raise ConfigError("is a single layer; put it into nn.Sequential, so that it has a name", "model")
     holders: dict[int, list[str]] = {}
     for name, parameter in model.named_parameters(remove_duplicate=False):
         holders.setdefault(id(parameter), []).append(name)
