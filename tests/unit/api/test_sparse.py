@@ -354,7 +354,7 @@ REFUSED: dict[str, tuple[Any, dict[str, Any], str]] = {
     "method": (network, {"method": "rig", "density": 0.5}, "method: unknown method 'rig'; did you mean 'rigl'"),
     "parameter": (network, {"method": "rigl", "density": 0.5, "update_perod": 3}, "update_perod: unknown key; did you"),
     "update": (network, {"method": "rigl", "density": 0.5}, "update_period: leaves no update"),
-    "a layer": (lambda: nn.Linear(12, 3), {"method": "static", "density": 0.5}, "model: is a single layer; put it into"),
+    "a layer": (lambda: nn.Linear(12, 3), {"method": "static", "density": 0.5}, "model: is a single layer; put it"),
     "trick": (network, {"method": "dense", "tricks": {"soft": {}}}, "tricks.soft: unknown trick"),
     "epoch": (network, {"method": "set", "density": 0.5}, "steps_per_epoch: method 'set' acts once an epoch"),
     "tricks": (network, {"method": "dense", "tricks": ["soft-neurons"]}, "tricks: Input should be a valid dictionary"),
