@@ -39,6 +39,7 @@ def at_the_same_time(said: str) -> int:
         ]
     ),
 )
+@pytest.mark.slow
 def test_as_many_runs_as_the_gpus_take(
     project: Project, gpu_runs: int, arguments: tuple[str, ...], limit: int | None, expected: int
 ) -> None:

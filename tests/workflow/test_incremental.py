@@ -81,6 +81,7 @@ def test_an_edit_of_rigl_retrains_rigl_alone(finished: Project) -> None:
     assert "Nothing to be done" in finished.snakemake()
 
 
+@pytest.mark.slow
 def test_under_keep_an_edit_of_rigl_trains_nothing_and_is_shown(finished: Project) -> None:
     finished.write_suite(policy="keep")
     finished.snakemake("aggregate")  # the policy is a parameter of the jobs, which find every run trained

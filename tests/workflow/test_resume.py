@@ -43,6 +43,7 @@ def second_checkpoint(project: Project) -> Callable[[], bool]:
 
 
 @pytest.mark.parametrize("settings", first_of(METHODS), ids=lambda s: s["method"])
+@pytest.mark.slow
 def test_kill_and_go_on(tmp_path: Path, settings: dict[str, object]) -> None:
     projects = []
     for name in ("undisturbed", "killed"):

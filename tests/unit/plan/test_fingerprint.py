@@ -121,6 +121,7 @@ for params in ({"drop": "own"}, {"compare": ["own"]}, {"drop": "magnitude"}):
 """
 
 
+@pytest.mark.slow
 def test_a_criterion_in_a_file_of_its_own_counts_for_the_runs_that_select_it(tmp_path: Path) -> None:
     """With what it imports, here relatively; and for no other run."""
     shutil.copytree(PACKAGE, tmp_path / "dst_repro", ignore=shutil.ignore_patterns("__pycache__"))

@@ -24,6 +24,7 @@ from dst_repro.plots.layer_ratio_steps import LayerRatioSteps, StepParams
 from dst_repro.records.frames import Frames
 from dst_repro.tables.names import treatment
 from tests import small
+from tests.conftest import first_of
 
 PLOTS = sorted(registry.plots.discover())
 
@@ -179,7 +180,7 @@ def test_finished_runs_without_what_is_drawn_are_not_called_unfinished(tmp_path:
     assert "2 of 3 runs have finished, but hold" in text
 
 
-@pytest.mark.parametrize("builder", PLOTS)
+@pytest.mark.parametrize("builder", first_of(PLOTS, 6))
 def test_equal_frames_are_equal_bytes(tmp_path: Path, builder: str) -> None:
     before = dict(matplotlib.rcParams)
     first, second = (drawing.item(compared(), figure(builder), tmp_path / name, "x") for name in "ab")
