@@ -116,8 +116,8 @@ def test_what_to_know_before_reading() -> None:
         "which 1 needs a GPU, 1 has runs near it, of another setting, density or protocol, 3 are of networks, "
         "methods or pipelines that are not planned here.",
         "All answered numbers are of MNIST (LeNet-300-100); they rest on 2 cells of runs.",
-        "Reproduced means within a margin of ours, 0.3 points on MNIST, which neighbouring densities may share; of these "
-        "2, 1 is so after Holm's correction, too.",
+        "Reproduced means within a margin of ours, 0.3 points on MNIST, which neighbouring densities may share; of "
+        "these 2, 1 is so after Holm's correction, too.",
         "1 of the 2 reproduced are accuracies of dense networks, which say nothing of sparse training.",
         "Inconclusive are 1 by one seed, which has no interval.",
         "2 of 4 answered claims rest on runs with fewer epochs, images or weights than the paper's, which speak for "
