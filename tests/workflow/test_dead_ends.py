@@ -55,6 +55,7 @@ def test_a_damaged_file_of_a_run_is_told_and_mended_as_that_says(finished: Proje
      ("results/tiny/claims.md", {"claims"}), ("results/tiny/scorecard.md", {"scorecard"}),
      ("results/tiny/report.html", {"report"})]),
 )  # fmt: skip
+@pytest.mark.slow
 def test_any_file_that_was_removed_is_made_again(finished: Project, name: str, rules: set[str]) -> None:
     before = finished.path(name).read_bytes()
     finished.path(name).unlink()

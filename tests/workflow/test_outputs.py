@@ -15,7 +15,6 @@ import yaml
 from dst_repro.cli import drawing
 from dst_repro.plan.grid import load_suite
 from dst_repro.records.frames import read
-from tests.conftest import first_of
 from tests.workflow.conftest import EXPERIMENT, ROOT, Project
 
 
@@ -156,7 +155,8 @@ def report(project: Project) -> str:
     return project.path("page.html").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", first_of(["mnist", "fashion-small", "mnist-masks"]))
+@pytest.mark.parametrize("name", ["mnist", "fashion-small", "mnist-masks"])
+@pytest.mark.slow
 def test_committed_campaigns_are_redrawn_without_training(project: Project, name: str) -> None:
     shutil.copytree(ROOT / "config", project.path("config"), dirs_exist_ok=True)
     shutil.copytree(ROOT / "results/runs", project.path("results/runs"), ignore=shutil.ignore_patterns("digits-*"))
