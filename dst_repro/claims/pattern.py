@@ -85,7 +85,7 @@ def same_pattern(frames: Frames, params: SamePatternParams) -> Answer:
         evidence += f", but {', '.join(breaks)}" if breaks else ""
     seeds = [len(cell.finished) for cell in chosen]
     lost = "; ".join(dict.fromkeys(filter(None, map(missing_seeds, chosen))))
-    evidence += f" ({min(seeds)} seed{'' if min(seeds) == 1 else 's'} or more each{f'; {lost}' if lost else ''})"
+    evidence += f" ({how_many(min(seeds), 'seed')} or more each{f'; {lost}' if lost else ''})"
     runs = tuple(str(run["id"]) for cell in chosen for run in cell.finished)
     return Answer(settled(verdict, seeds), evidence, rho, threshold=params.rho, runs=runs)
 

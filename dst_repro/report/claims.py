@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from dst_repro.claims.write import NEGATIVE
 from dst_repro.report import links, runs, scorecard
 from dst_repro.tables import names
+from dst_repro.words import minus
 
 
 class Claims(NamedTuple):
@@ -26,7 +26,7 @@ def by_paper(answers: pd.DataFrame, every: pd.DataFrame) -> dict[str, Claims]:
     for row in answers.to_dict("records"):
         of = papers.setdefault(str(row["paper"]).removesuffix(scorecard.SMALL), Claims([], []))
         told = {str(key): value for key, value in row.items()}
-        told["evidence"] = NEGATIVE.sub("\N{MINUS SIGN}", names.prose(row["evidence"]))
+        told["evidence"] = minus(names.prose(row["evidence"]))
         if row["verdict"] == "not run":
             of.waiting.append(told)
         else:

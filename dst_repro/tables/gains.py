@@ -20,6 +20,7 @@ from dst_repro.tables import names
 from dst_repro.tables.cells import Cell, Selected, cells, gaps, plain
 from dst_repro.tables.judging import GHOSTLESS, Selection, accuracies, with_ghosts
 from dst_repro.tables.render import Table, shown_p
+from dst_repro.words import minus
 
 LONG = ["dataset", "model", "method", "setting", "density", "tricks", "without", "gain", *COLUMNS[1:],
         "up", "planned", "p", "p_holm", "last_gain", "early", "text", "runs", "left_out"]  # fmt: skip
@@ -182,4 +183,4 @@ def _texts(row: dict[str, Any], beside: bool) -> list[str]:
 
 
 def _minus(word: str) -> str:
-    return word.replace("-0.00", "0.00").replace("+0.00", "0.00").replace("-", "\N{MINUS SIGN}")
+    return minus(word.replace("-0.00", "0.00").replace("+0.00", "0.00"))
